@@ -186,7 +186,7 @@ class LaneLine:
     def curvature(self, x: float) -> float:
         """Return the curvature in 1/m at ``x``, positive to the left."""
         _, _, c2, c3 = self.coefficients
-        return (2.0 * c2 + 6.0 * c3 * x) / (1.0 + self.slope(x) ** 2) ** 1.5
+        return (2.0 * c2 + 6.0 * c3 * x) / math.hypot(1.0, self.slope(x)) ** 3
 
 
 @dataclass(frozen=True, slots=True)

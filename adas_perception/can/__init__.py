@@ -1,0 +1,1 @@
+"""The vehicle bus: DBC codec, end-to-end protection, transport."""

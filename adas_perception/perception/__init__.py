@@ -1,0 +1,1 @@
+"""From sensor samples to lanes, objects and echoes; no ROS."""

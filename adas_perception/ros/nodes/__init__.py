@@ -1,0 +1,1 @@
+"""One thin node per row of the node table."""

@@ -1,0 +1,1 @@
+"""Safety: arbitration, monitor, gate: pure functions of time and data, no ROS."""

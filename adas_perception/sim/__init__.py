@@ -1,0 +1,1 @@
+"""A simulated car, road, traffic and sensors, for the demo, tests and scorecard."""
