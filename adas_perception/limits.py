@@ -54,7 +54,7 @@ class LateralLimits(Params):
     steering_max_rad: float = param(0.56, "largest road-wheel angle", unit="rad", low=0.0, high=1.2)
     steering_rate_max_radps: float = param(0.4, "largest road-wheel rate", unit="rad/s", low=0.0, high=1.5)
     deviation_max_mps2: float = param(
-        2.0, "largest lateral acceleration by which a request may lead the measured angle", unit="m/s2", low=0.0, high=3.0
+        2.0, "lateral acceleration by which a request may lead the measured angle", unit="m/s2", low=0.0, high=3.0
     )
 
 
@@ -62,9 +62,10 @@ class LateralLimits(Params):
 class AgeLimits(Params):
     """How old data may be when it decides about actuation."""
 
-    request_s: float = param(0.3, "age of the sample behind a request", unit="s", low=0.02, high=1.0)
+    request_s: float = param(0.25, "age of the sample behind a request", unit="s", low=0.02, high=1.0)
     ego_s: float = param(0.2, "age of the measured vehicle state", unit="s", low=0.02, high=1.0)
-    command_s: float = param(0.1, "time between commands before the bus says 'no request'", unit="s", low=0.02, high=0.2)
+    heartbeat_s: float = param(0.25, "silence of a node before it counts as dead", unit="s", low=0.05, high=1.0)
+    command_s: float = param(0.1, "silence of the gate before the bus says 'no request'", unit="s", low=0.02, high=0.2)
 
 
 @dataclass(frozen=True)

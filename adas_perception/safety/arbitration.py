@@ -1,0 +1,98 @@
+"""Who may act on each axis: one priority table, one reason for every outcome."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from adas_perception.params import Params, param
+from adas_perception.types import DriverInput, Function, Request
+
+# Highest priority first. AEB stands above the driver's brake because it may only add braking to it; the AEB
+# function itself withdraws its request on kick-down or evasive steering, as UN R152 6.2 allows.
+LONGITUDINAL = (Function.AEB, Function.DRIVER, Function.FALLBACK, Function.APA, Function.ACC)
+LATERAL = (Function.DRIVER, Function.LKA, Function.APA)
+
+
+@dataclass(frozen=True)
+class DriverParams(Params):
+    """When the driver counts as acting."""
+
+    brake: float = param(0.02, "brake pedal position that overrides", low=0.0, high=0.5)
+    accelerator: float = param(0.05, "accelerator position that overrides", low=0.0, high=0.5)
+    steering_torque_nm: float = param(3.0, "hand torque that overrides", unit="Nm", low=0.5, high=10.0)
+
+    def longitudinal(self, driver: DriverInput | None) -> bool:
+        """Return whether the driver brakes or accelerates."""
+        return driver is not None and (driver.brake > self.brake or driver.accelerator > self.accelerator)
+
+    def lateral(self, driver: DriverInput | None) -> bool:
+        """Return whether the driver steers against the assistance."""
+        return driver is not None and abs(driver.steering_torque_nm) > self.steering_torque_nm
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The outcome of arbitration: a value and its owner on each axis.
+
+    A value of None under the owner DRIVER or NONE means that the stack asks for nothing there. The stamps are
+    those of the sensor samples behind the values.
+    """
+
+    accel_mps2: float | None = None
+    steering_rad: float | None = None
+    longitudinal: Function = Function.NONE
+    lateral: Function = Function.NONE
+    accel_stamp_ns: int = 0
+    steering_stamp_ns: int = 0
+
+
+def arbitrate(
+    requests: Mapping[Function, Request],
+    driver: DriverInput | None,
+    fallback: Request | None = None,
+    thresholds: DriverParams = DriverParams(),  # noqa: B008 - frozen
+) -> Proposal:
+    """Choose the owner of each axis by the two tables.
+
+    ``requests`` holds only requests that the monitor allows. When AEB brakes, a stronger wish to brake of any
+    other function is kept: the result never brakes less than AEB asks.
+    """
+    candidates = dict(requests)
+    if fallback is not None:
+        candidates[Function.FALLBACK] = fallback
+    accelerating = {f: r for f, r in candidates.items() if r.accel_mps2 is not None}
+    steering = {f: r for f, r in candidates.items() if r.steering_rad is not None}
+
+    longitudinal = _owner(LONGITUDINAL, accelerating, thresholds.longitudinal(driver))
+    lateral = _owner(LATERAL, steering, thresholds.lateral(driver))
+    accel = accelerating[longitudinal].accel_mps2 if longitudinal in accelerating else None
+    if longitudinal is Function.AEB:
+        accel = _strongest_braking(accelerating)
+    return Proposal(
+        accel_mps2=accel,
+        steering_rad=steering[lateral].steering_rad if lateral in steering else None,
+        longitudinal=longitudinal,
+        lateral=lateral,
+        accel_stamp_ns=accelerating[longitudinal].stamp_ns if longitudinal in accelerating else 0,
+        steering_stamp_ns=_lateral_stamp(candidates),
+    )
+
+
+def _owner(table: tuple[Function, ...], claims: Mapping[Function, Request], driver_acts: bool) -> Function:
+    for function in table:
+        if function in claims or function is Function.DRIVER and driver_acts:
+            return function
+    return Function.NONE
+
+
+def _strongest_braking(claims: Mapping[Function, Request]) -> float | None:
+    """Return the lowest finite acceleration asked for; AEB's own value when that is not finite."""
+    finite = [r.accel_mps2 for r in claims.values() if r.accel_mps2 is not None and math.isfinite(r.accel_mps2)]
+    return min(finite, default=claims[Function.AEB].accel_mps2)
+
+
+def _lateral_stamp(requests: Mapping[Function, Request]) -> int:
+    """Return the stamp of the newest lateral decision, also of the decision not to steer."""
+    return max((requests[f].stamp_ns for f in LATERAL if f in requests), default=0)
