@@ -1,5 +1,5 @@
-# The only variable worth setting: the Python (3.10-3.12) that the environment is made with.
-PYTHON ?= python3
+# The Python (3.10-3.12) that the environment is made with; an existing one keeps its own.
+PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 BIN := .venv/bin
 
 # What a sourced ROS or another venv left in the shell must not leak into .venv.
@@ -13,6 +13,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' Makefile
 
 env: ## make the environment in .venv (once; afterwards only what changed)
+	@command -v $(PYTHON) >/dev/null || { echo "make env: there is no $(PYTHON) on PATH: install Python 3.10-3.12 or name one with PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) tools/setup_env.py
 
 demo: env ## drive the simulated car; ends with out/demo/report.html
