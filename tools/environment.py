@@ -27,7 +27,7 @@ from machine import Machine, SetupError, check
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = "adas_perception"
-EXTRAS = ("ros", "msgs", "onnx", "tools", "dev")
+EXTRAS = ("ros", "build", "onnx", "tools", "dev")
 MESSAGE_PACKAGES = ("ackermann_msgs", "vision_msgs")
 # Only its DBC files are read, so neither its dependencies nor its Python versions matter.
 DBC_COLLECTION = "opendbc==0.3.1"
@@ -161,8 +161,8 @@ class Environment:
                     "The package registry cannot be reached: check the network or pip's index settings "
                     f"(`pip config list`), then run `make env` again; pip's own words are in {self.log}."
                 ) from None
-            errors = [line for line in output.split("\n") if line.startswith("ERROR:")]
-            said = errors[-1].removeprefix("ERROR:").strip() if errors else "no error message"
+            lines = [line.strip() for line in output.split("\n")]
+            said = next((line for line in reversed(lines) if line.lower().startswith("error:")), "no reason given")
             raise SetupError(f"pip could not install the packages ({said}); its log is {self.log}.") from None
 
     def call(self, command: list[str]) -> None:
