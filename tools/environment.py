@@ -161,8 +161,8 @@ class Environment:
                     "The package registry cannot be reached: check the network or pip's index settings "
                     f"(`pip config list`), then run `make env` again; pip's own words are in {self.log}."
                 ) from None
-            lines = [line.strip() for line in output.split("\n")]
-            said = next((line for line in reversed(lines) if line.lower().startswith("error:")), "no reason given")
+            errors = [line for line in output.split("\n") if "error:" in line.lower()]
+            said = errors[-1].strip() if errors else "no reason given"
             raise SetupError(f"pip could not install the packages ({said}); its log is {self.log}.") from None
 
     def call(self, command: list[str]) -> None:
