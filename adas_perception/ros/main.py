@@ -1,0 +1,60 @@
+"""Entry points: every node by itself, and every process of the node table."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from adas_perception.params import ParameterError
+from adas_perception.ros.table import NODES, PROCESSES, nodes_of
+
+BAD_PARAMETERS = 2
+
+
+def _class(target: str) -> type[Node]:
+    module, name = target.split(":")
+    found: type[Node] = getattr(importlib.import_module(f"adas_perception.ros.nodes.{module}"), name)
+    return found
+
+
+def run(targets: list[str]) -> int:
+    """Spin the nodes in one executor until SIGINT or SIGTERM; returns the exit status of the process."""
+    rclpy.init(args=sys.argv)
+    executor = SingleThreadedExecutor()
+    nodes: list[Node] = []
+    try:
+        for target in targets:
+            nodes.append(_class(target)())
+            executor.add_node(nodes[-1])
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except ParameterError as error:
+        print(f"adas: {error}", file=sys.stderr)
+        return BAD_PARAMETERS
+    finally:
+        for node in nodes:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+_targets = {node.name: (node.target,) for node in NODES}
+_targets |= {f"{process}_process": tuple(n.target for n in nodes_of(process)) for process in PROCESSES}
+_targets["sim_vehicle"] = ("sim_vehicle:SimVehicleNode",)
+
+
+def __getattr__(executable: str) -> Callable[[], None]:
+    """Return the entry point of an executable: ``from adas_perception.ros.main import acc``."""
+    if executable not in _targets:
+        raise AttributeError(executable)
+
+    def main() -> None:
+        sys.exit(run(list(_targets[executable])))
+
+    return main

@@ -1,0 +1,147 @@
+"""What all nodes share: parameters from a dataclass, checked inputs, a heartbeat, a cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+from adas_perception.limits import Limits, load_limits
+from adas_perception.params import NAMESPACE, ParameterError, Params
+from adas_perception.resources import config_path
+from adas_perception.types import Level, seconds
+
+HEARTBEAT_PERIOD_S = 0.1
+P = TypeVar("P", bound=Params)
+T = TypeVar("T")
+
+
+class Input(Generic[T]):
+    """The latest good sample of a topic, and how many bad ones were turned away."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.value: T | None = None
+        self.rejected = 0
+        self.reason = ""
+
+
+class AdasNode(Node):
+    """Base of all nodes; ``kind`` is the parameter set of its core."""
+
+    def __init__(self, name: str, kind: type[P]) -> None:
+        super().__init__(name, namespace=NAMESPACE)
+        self.params: Any = self._declare(kind)
+        self.level, self.message = Level.OK, ""
+        self.figures: dict[str, float] = {}
+        self._inputs: list[Input[Any]] = []
+        self._last_cycle_ns = 0
+        self._heartbeat = self.create_publisher(DiagnosticStatus, "heartbeat", 10)
+        self.create_timer(HEARTBEAT_PERIOD_S, self._beat)
+
+    def now_ns(self) -> int:
+        """Return the ROS time in nanoseconds: the wall's, or that of /clock."""
+        return int(self.get_clock().now().nanoseconds)
+
+    def limits(self) -> Limits:
+        """Read the actuation limits named by the parameter ``limits_file``."""
+        self.declare_parameter("limits_file", "", ParameterDescriptor(description="YAML of limits; empty: shipped"))
+        chosen = self.get_parameter("limits_file").value
+        return load_limits(Path(chosen) if chosen else config_path("limits.yaml"))
+
+    def listen(
+        self,
+        topic: str,
+        message: type,
+        convert: Callable[[Any], T],
+        then: Callable[[T], None] | None = None,
+        *,
+        depth: int = 5,
+        reliable: bool = True,
+    ) -> Input[T]:
+        """Subscribe; each message is converted, kept as the latest sample and handed to ``then``.
+
+        A message that cannot be converted is counted and reported in the heartbeat, and goes no further.
+        """
+        latest: Input[T] = Input(topic)
+        self._inputs.append(latest)
+
+        def receive(raw: Any) -> None:
+            try:
+                sample = convert(raw)
+            except ValueError as error:
+                latest.rejected += 1
+                latest.reason = str(error)
+                self.get_logger().warning(f"{topic}: rejected: {error}", throttle_duration_sec=5.0)
+                return
+            latest.value = sample
+            if then is not None:
+                then(sample)
+
+        policy = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        self.create_subscription(message, topic, receive, QoSProfile(depth=depth, reliability=policy))
+        return latest
+
+    def cycle(self, period_s: float, step: Callable[[int], None]) -> Callable[[], None]:
+        """Call ``step(now_ns)`` at least every ``period_s``; the returned function calls it at once.
+
+        Data that arrives runs the step without waiting, and the timer fills in when no data comes.
+        """
+
+        def run() -> None:
+            self._last_cycle_ns = self.now_ns()
+            step(self._last_cycle_ns)
+
+        def fill_in() -> None:
+            if seconds(self.now_ns() - self._last_cycle_ns) >= 0.75 * period_s:
+                run()
+
+        self.create_timer(period_s, fill_in)
+        return run
+
+    def _declare(self, kind: type[P]) -> P:
+        nested: dict[str, Any] = {}
+        for name, default, field in kind().flat():
+            value = self._declare_one(name, default, field.metadata)
+            *groups, leaf = name.split(".")
+            place = nested
+            for group in groups:
+                place = place.setdefault(group, {})
+            place[leaf] = value
+        return kind.from_mapping(nested, f"{self.get_name()} parameters")
+
+    def _declare_one(self, name: str, default: Any, about: Any) -> Any:
+        unit = f" [{about['unit']}]" if about["unit"] else ""
+        descriptor = ParameterDescriptor(description=about["doc"] + unit, read_only=True)
+        low, high = about["low"], about["high"]
+        if low is not None and high is not None and isinstance(default, int) and not isinstance(default, bool):
+            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
+        elif low is not None and high is not None and isinstance(default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
+        start = list(default) if isinstance(default, tuple) else default
+        # A whole number in YAML is an integer to ROS; the parameter set turns it into a float.
+        descriptor.dynamic_typing = isinstance(default, float)
+        try:
+            return self.declare_parameter(name, start, descriptor).value
+        except ParameterException as error:
+            raise ParameterError(f"{self.get_name()}.{name}: {error}") from None
+
+    def _beat(self) -> None:
+        rejected = [i for i in self._inputs if i.rejected]
+        level = max(self.level, Level.WARN) if rejected else self.level
+        values = {**self.figures, **{f"rejected {i.topic}": float(i.rejected) for i in rejected}}
+        reasons = [self.message, *(f"{i.topic}: {i.reason}" for i in rejected)]
+        self._heartbeat.publish(
+            DiagnosticStatus(
+                level=bytes([level]),
+                name=self.get_name(),
+                message="; ".join(r for r in reasons if r) or "ok",
+                values=[KeyValue(key=k, value=f"{v:.6g}") for k, v in values.items()],
+            )
+        )

@@ -1,0 +1,45 @@
+"""Radar node: three clouds in, one topic of targets out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import Joy, PointCloud2
+
+from adas_perception.params import param
+from adas_perception.perception.radar import RadarClusterer, RadarParams
+from adas_perception.ros import convert
+from adas_perception.ros.node import AdasNode
+from adas_perception.types import EgoState, RadarScan
+
+SENSORS = ("front", "rear_left", "rear_right")
+
+
+@dataclass(frozen=True)
+class RadarNodeParams(RadarParams):
+    """The clusterer's parameters and the drivers' convention."""
+
+    closing_sign: float = param(-1.0, "sign of the velocity field for a closing target", low=-1.0, high=1.0)
+
+
+class RadarNode(AdasNode):
+    """Clusters each scan as it arrives."""
+
+    def __init__(self) -> None:
+        super().__init__("radar", RadarNodeParams)
+        self._core = RadarClusterer(self.params)
+        self._joy = self.listen("vehicle/driver", Joy, lambda m: m)
+        self._ego = self.listen("vehicle/odometry", Odometry, self._to_ego)
+        self._targets = self.create_publisher(PointCloud2, "radar/targets", 10)
+        for sensor in SENSORS:
+            read = partial(convert.to_radar, sensor=sensor, closing_sign=self.params.closing_sign)
+            self.listen(f"radar/{sensor}", PointCloud2, read, self._step, reliable=False)
+
+    def _to_ego(self, message: Odometry) -> EgoState:
+        return convert.to_ego(message, self._joy.value)
+
+    def _step(self, scan: RadarScan) -> None:
+        self._targets.publish(convert.from_targets(self._core.step(scan, self._ego.value)))
+        self.figures["rejected points"] = float(self._core.rejected)
