@@ -166,6 +166,18 @@ class Mount(Params):
     yaw_rad: float = param(0.0, "heading, positive to the left", unit="rad", low=-math.pi, high=math.pi)
 
 
+@dataclass(frozen=True)
+class CameraMount(Params):
+    """Pose of a camera on the car; the angles are right-handed: pitch down, roll right side down, yaw left."""
+
+    x_m: float = param(1.8, "forward of the rear axle", unit="m", low=-5.0, high=10.0)
+    y_m: float = param(0.0, "left of the centre line", unit="m", low=-3.0, high=3.0)
+    height_m: float = param(1.4, "above the road", unit="m", low=0.2, high=5.0)
+    roll_rad: float = param(0.0, "roll", unit="rad", low=-0.3, high=0.3)
+    pitch_rad: float = param(0.0, "pitch", unit="rad", low=-0.5, high=0.5)
+    yaw_rad: float = param(0.0, "yaw", unit="rad", low=-0.5, high=0.5)
+
+
 class Config:
     """The contents of ROS parameter files, later files overriding earlier ones."""
 

@@ -6,6 +6,7 @@ Whatever is not finite, out of range or malformed raises ConvertError here and g
 from __future__ import annotations
 
 import array
+import dataclasses
 import math
 
 import numpy as np
@@ -18,6 +19,8 @@ from sensor_msgs.msg import CameraInfo, Image, Joy, PointCloud2, Range
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from adas_perception import types as t
+from adas_perception.params import CameraMount
+from adas_perception.perception.camera import CameraModel
 from adas_perception.ros.clouds import ConvertError, read_cloud, write_cloud
 
 BASE = "base_link"
@@ -120,15 +123,15 @@ def from_image(image: t.Image, frame: str = "front_camera_optical") -> Image:
     return message
 
 
-def to_intrinsics(message: CameraInfo) -> tuple[int, int, np.ndarray]:
-    """Return width, height and the 3x3 camera matrix of the rectified picture (P when it is set, else K)."""
+def to_camera(message: CameraInfo, mount: CameraMount) -> CameraModel:
+    """Return the mounted camera of the rectified picture: matrix P when it is set, else K."""
     if message.width == 0 or message.height == 0:
         raise ConvertError("camera_info without a picture size")
     p = np.asarray(message.p, dtype=float).reshape(3, 4)[:, :3]
     k = p if p[0, 0] > 0 else np.asarray(message.k, dtype=float).reshape(3, 3)
     if not np.isfinite(k).all() or k[0, 0] <= 0 or k[1, 1] <= 0:
         raise ConvertError("camera_info without a valid camera matrix; calibrate with 'adas calibrate'")
-    return int(message.width), int(message.height), k
+    return CameraModel.from_matrix(int(message.width), int(message.height), k, **dataclasses.asdict(mount))
 
 
 def to_detections(message: Detection2DArray, width: int = 0, height: int = 0) -> t.Detections:

@@ -1,0 +1,122 @@
+"""Safety monitor node: all requests in, the one gated command out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from ackermann_msgs.msg import AckermannDriveStamped
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import Joy
+
+from adas_perception.params import Params, Vehicle
+from adas_perception.ros import convert
+from adas_perception.ros.node import AdasNode
+from adas_perception.ros.table import REQUESTS, STATES
+from adas_perception.safety.chain import SafetyChain, SafetyOutput
+from adas_perception.safety.monitor import Mode, MonitorParams
+from adas_perception.types import DriverInput, EgoState, Function, FunctionState, Level, Request, seconds
+
+PERIOD_S = 0.025
+DIAGNOSTICS_PERIOD_S = 1.0
+# Requests that must not wait for the next cycle.
+URGENT = (Function.AEB, Function.LKA)
+LEVELS = {Mode.NORMAL: Level.OK, Mode.DEGRADED: Level.WARN, Mode.FALLBACK: Level.ERROR, Mode.DISENGAGED: Level.ERROR}
+
+
+@dataclass(frozen=True)
+class SafetyMonitorParams(Params):
+    """The monitor's policy and the car the gate computes with."""
+
+    monitor: MonitorParams = MonitorParams()
+    vehicle: Vehicle = Vehicle()
+
+
+class SafetyMonitorNode(AdasNode):
+    """A cycle at a fixed rate, and at once when an urgent request arrives."""
+
+    def __init__(self) -> None:
+        super().__init__("safety_monitor", SafetyMonitorParams)
+        self._chain = SafetyChain(self.params.monitor, self.limits(), self.params.vehicle)
+        self._requests: dict[Function, Request] = {}
+        self._states: dict[Function, FunctionState] = {}
+        self._heartbeats: dict[str, int] = {}
+        self._health: dict[str, DiagnosticStatus] = {}
+        self._shown = ("", "")
+        self._command = self.create_publisher(AckermannDriveStamped, "command", 5)
+        self._state = self.create_publisher(DiagnosticArray, "safety/state", 5)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 5)
+        self._step_now = self.cycle(PERIOD_S, self._step)
+        self._joy: Joy | None = None
+        self._driver = self.listen("vehicle/driver", Joy, self._to_driver)
+        self._ego = self.listen("vehicle/odometry", Odometry, self._to_ego)
+        for topic in REQUESTS:
+            function = Function(topic.split("/")[0])
+            self.listen(topic, AckermannDriveStamped, partial(convert.to_request, function=function), self._on_request)
+        for topic in STATES:
+            self.listen(topic, DiagnosticArray, convert.to_state, self._on_state)
+        self.listen("heartbeat", DiagnosticStatus, lambda m: m, self._on_heartbeat, depth=50)
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+
+    def _to_driver(self, message: Joy) -> DriverInput:
+        driver = convert.to_driver(message)
+        self._joy = message
+        return driver
+
+    def _to_ego(self, message: Odometry) -> EgoState:
+        return convert.to_ego(message, self._joy)
+
+    def _on_request(self, request: Request) -> None:
+        self._requests[request.function] = request
+        if request.function in URGENT:
+            self._step_now()
+
+    def _on_state(self, state: FunctionState) -> None:
+        self._states[state.function] = state
+
+    def _on_heartbeat(self, status: DiagnosticStatus) -> None:
+        self._heartbeats[status.name] = self.now_ns()
+        self._health[status.name] = status
+
+    def _step(self, now_ns: int) -> None:
+        inputs = (self._requests, self._states, self._ego.value, self._driver.value, self._heartbeats)
+        output = self._chain.step(now_ns, *inputs)
+        self._state.publish(self._state_message(now_ns, output))
+        self._command.publish(convert.from_request(output.command))
+        self._log_change(output)
+
+    def _state_message(self, now_ns: int, output: SafetyOutput) -> DiagnosticArray:
+        status = DiagnosticStatus(
+            level=bytes([LEVELS[output.mode]]),
+            name="adas/safety",
+            message=output.mode.name,
+            hardware_id=output.reason,
+            values=[
+                KeyValue(key="longitudinal", value=output.command.longitudinal.value),
+                KeyValue(key="lateral", value=output.command.lateral.value),
+                KeyValue(key="allowed", value=" ".join(sorted(f.value for f in output.allowed))),
+            ],
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = convert.to_stamp(now_ns)
+        return message
+
+    def _log_change(self, output: SafetyOutput) -> None:
+        shown = (output.mode.name, output.reason)
+        if shown != self._shown:
+            self._shown = shown
+            log = self.get_logger().info if output.mode is Mode.NORMAL else self.get_logger().warning
+            log(f"{shown[0]}: {shown[1]}")
+
+    def _publish_diagnostics(self) -> None:
+        now_ns = self.now_ns()
+        for name, heard_ns in self._heartbeats.items():
+            if seconds(now_ns - heard_ns) > DIAGNOSTICS_PERIOD_S:
+                self._health[name].level = bytes([Level.STALE])
+        message = DiagnosticArray(status=[*self._health.values(), *self._function_statuses()])
+        message.header.stamp = convert.to_stamp(now_ns)
+        self._diagnostics.publish(message)
+
+    def _function_statuses(self) -> list[DiagnosticStatus]:
+        return [convert.from_state(state).status[0] for state in self._states.values()]
