@@ -95,7 +95,7 @@ class Environment:
             return {}
         try:
             return dict(json.loads(self.state_file.read_text()))
-        except ValueError:
+        except (ValueError, TypeError):
             return {}
 
     def remember(self, done: Mapping[str, str]) -> None:
