@@ -58,3 +58,7 @@ def __getattr__(executable: str) -> Callable[[], None]:
         sys.exit(run(list(_targets[executable])))
 
     return main
+
+
+if __name__ == "__main__":
+    __getattr__(sys.argv.pop(1))()

@@ -1,0 +1,100 @@
+"""Run the processes of the node table without ``ros2 launch``: start, watch, stop, with one environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from adas_perception.resources import config_path
+from adas_perception.ros.table import PROCESSES
+
+STOP_TIMEOUT_S = 5.0
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Return the environment of a child: large images by shared memory, package index of this installation."""
+    profile = str(config_path("fastdds_shm.xml"))
+    prefixes = [sys.prefix, *os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)]
+    return {
+        **os.environ,
+        "AMENT_PREFIX_PATH": os.pathsep.join(p for p in dict.fromkeys(prefixes) if p),
+        # The name of the variable changed between Humble and Kilted.
+        "FASTDDS_DEFAULT_PROFILES_FILE": profile,
+        "FASTRTPS_DEFAULT_PROFILES_FILE": profile,
+        "RCUTILS_CONSOLE_OUTPUT_FORMAT": "[{severity}] [{name}] {message}",
+        **extra,
+    }
+
+
+def ros_arguments(
+    files: Iterable[Path], parameters: Mapping[str, object] = {}, remaps: Mapping[str, str] = {}  # noqa: B006
+) -> list[str]:
+    """Return the ``--ros-args`` of a process."""
+    arguments = ["--ros-args"]
+    for file in files:
+        arguments += ["--params-file", str(file)]
+    for name, value in parameters.items():
+        arguments += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
+    for topic, target in remaps.items():
+        arguments += ["-r", f"{topic}:={target}"]
+    return arguments
+
+
+class Stack:
+    """The processes of the stack as children; a context manager that stops what it started."""
+
+    def __init__(self, arguments: list[str], env: Mapping[str, str], log: IO[str] | None = None) -> None:
+        self._arguments = arguments
+        self._env = dict(env)
+        self._log = log
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, executable: str, extra: Iterable[str] = ()) -> None:
+        """Start one executable of the package."""
+        command = [sys.executable, "-m", "adas_perception.ros.main", executable, *self._arguments, *extra]
+        self.processes[executable] = subprocess.Popen(
+            command, env=self._env, stdout=self._log, stderr=subprocess.STDOUT if self._log else None
+        )
+
+    def start_all(self) -> None:
+        """Start every process of the node table."""
+        for process in PROCESSES:
+            self.start(f"{process}_process")
+
+    def ended(self) -> dict[str, int]:
+        """Return the exit status of every process that has ended."""
+        return {n: p.returncode for n, p in self.processes.items() if p.poll() is not None}
+
+    def kill(self, executable: str) -> None:
+        """End one process at once, as a crash would."""
+        self.processes[executable].kill()
+        self.processes[executable].wait()
+
+    def stop(self) -> dict[str, int]:
+        """Ask all processes to end, wait, kill what does not; return the exit statuses."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for process in self.processes.values():
+            try:
+                process.wait(max(deadline - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        return {name: process.returncode for name, process in self.processes.items()}
+
+    def __enter__(self) -> Stack:
+        """Return the stack; nothing is started yet."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        """Stop everything that was started."""
+        self.stop()

@@ -1,0 +1,94 @@
+"""Arbitration: the priority tables as behaviour."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adas_perception.safety.arbitration import arbitrate
+from adas_perception.types import DriverInput, Function, Request
+
+ACC = Request(Function.ACC, 11, accel_mps2=1.0)
+APA = Request(Function.APA, 12, accel_mps2=-0.5, steering_rad=0.3)
+LKA = Request(Function.LKA, 13, steering_rad=0.02)
+AEB = Request(Function.AEB, 14, accel_mps2=-9.0)
+FALLBACK = Request(Function.FALLBACK, 15, accel_mps2=-2.0)
+QUIET_AEB = Request(Function.AEB, 14)
+IDLE = DriverInput(1)
+BRAKING = DriverInput(1, brake=0.3)
+ACCELERATING = DriverInput(1, accelerator=0.3)
+STEERING = DriverInput(1, steering_torque_nm=-4.0)
+
+
+def of(*requests: Request) -> dict[Function, Request]:
+    return {r.function: r for r in requests}
+
+
+@pytest.mark.parametrize(
+    ("requests", "driver", "fallback", "owner", "accel"),
+    [
+        (of(), IDLE, None, Function.NONE, None),
+        (of(ACC), IDLE, None, Function.ACC, 1.0),
+        (of(ACC, APA), IDLE, None, Function.APA, -0.5),
+        (of(ACC), BRAKING, None, Function.DRIVER, None),
+        (of(ACC), ACCELERATING, None, Function.DRIVER, None),
+        (of(ACC), IDLE, FALLBACK, Function.FALLBACK, -2.0),
+        (of(ACC), BRAKING, FALLBACK, Function.DRIVER, None),
+        (of(ACC, AEB), BRAKING, FALLBACK, Function.AEB, -9.0),
+        (of(ACC, QUIET_AEB), IDLE, None, Function.ACC, 1.0),
+        (of(ACC), None, None, Function.ACC, 1.0),
+    ],
+)
+def test_who_owns_the_speed(requests, driver, fallback, owner, accel):
+    proposal = arbitrate(requests, driver, fallback)
+    assert (proposal.longitudinal, proposal.accel_mps2) == (owner, accel)
+
+
+@pytest.mark.parametrize(
+    ("requests", "driver", "owner", "steering"),
+    [
+        (of(LKA), IDLE, Function.LKA, 0.02),
+        (of(LKA, APA), IDLE, Function.LKA, 0.02),
+        (of(APA), IDLE, Function.APA, 0.3),
+        (of(LKA, APA), STEERING, Function.DRIVER, None),
+        (of(ACC), IDLE, Function.NONE, None),
+    ],
+)
+def test_who_owns_the_steering(requests, driver, owner, steering):
+    proposal = arbitrate(requests, driver)
+    assert (proposal.lateral, proposal.steering_rad) == (owner, steering)
+
+
+def test_the_stamp_of_a_lateral_decision_travels_also_when_it_does_not_steer():
+    assert arbitrate(of(Request(Function.LKA, 77)), IDLE).steering_stamp_ns == 77
+
+
+accelerations = st.none() | st.floats(-12, 5)
+
+
+@given(acc=accelerations, apa=accelerations, aeb=st.floats(-12, 0), brake=st.floats(0, 1), gas=st.floats(0, 1))
+def test_never_less_braking_than_aeb_asks(acc, apa, aeb, brake, gas):
+    requests = of(Request(Function.ACC, 1, acc), Request(Function.APA, 1, apa), Request(Function.AEB, 1, aeb))
+    proposal = arbitrate(requests, DriverInput(1, accelerator=gas, brake=brake), FALLBACK)
+    assert proposal.longitudinal is Function.AEB
+    assert proposal.accel_mps2 <= aeb
+
+
+@given(lka=st.floats(-0.5, 0.5), torque=st.floats(3.01, 20), sign=st.sampled_from([-1, 1]))
+def test_the_driver_always_wins_the_steering(lka, torque, sign):
+    proposal = arbitrate(of(Request(Function.LKA, 1, steering_rad=lka)), DriverInput(1, steering_torque_nm=sign * torque))
+    assert proposal.steering_rad is None
+
+
+@given(lka=st.floats(-0.5, 0.5), torque=st.floats(-20, 20))
+def test_left_and_right_are_alike(lka, torque):
+    here = arbitrate(of(Request(Function.LKA, 1, steering_rad=lka)), DriverInput(1, steering_torque_nm=torque))
+    there = arbitrate(of(Request(Function.LKA, 1, steering_rad=-lka)), DriverInput(1, steering_torque_nm=-torque))
+    assert here.lateral is there.lateral
+    assert here.steering_rad is None or here.steering_rad == -there.steering_rad
+
+
+def test_a_request_that_is_not_a_number_does_not_hide_aebs_braking():
+    proposal = arbitrate(of(Request(Function.ACC, 1, math.nan), AEB), IDLE)
+    assert proposal.accel_mps2 == -9.0

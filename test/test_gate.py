@@ -1,0 +1,154 @@
+"""The gate: nothing unsafe leaves, whatever comes in."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adas_perception.limits import Limits
+from adas_perception.params import Vehicle
+from adas_perception.safety.arbitration import Proposal
+from adas_perception.safety.gate import TOLERANCE, Gate, Violation
+from adas_perception.types import EgoState, Function
+
+LIMITS, VEHICLE = Limits(), Vehicle()
+TICK_NS = 20_000_000
+START_NS = 10_000_000_000
+
+
+def accel(value: float, owner: Function = Function.ACC) -> Proposal:
+    return Proposal(accel_mps2=value, longitudinal=owner, accel_stamp_ns=START_NS)
+
+
+def steer(value: float) -> Proposal:
+    return Proposal(steering_rad=value, lateral=Function.LKA, steering_stamp_ns=START_NS)
+
+
+def drive(gate: Gate, proposal: Proposal, ticks: int, **ego: float):
+    result = None
+    for tick in range(ticks):
+        now = START_NS + tick * TICK_NS
+        result = gate.step(now, proposal, EgoState(now, **ego))
+    return result
+
+
+def path_gain(speed: float) -> float:
+    v2 = max(abs(speed), 1.0) ** 2
+    return v2 / (VEHICLE.wheelbase_m + VEHICLE.understeer_rad_per_mps2 * v2)
+
+
+def test_silent_by_default():
+    result = Gate(LIMITS, VEHICLE).step(START_NS, Proposal(), EgoState(START_NS))
+    assert (result.command.accel_mps2, result.command.steering_rad, result.violations) == (None, None, ())
+
+
+@pytest.mark.parametrize("ego", [None, EgoState(START_NS - 201_000_000), EgoState(START_NS + 60_000_000)])
+def test_silent_without_a_fresh_vehicle_state(ego):
+    result = Gate(LIMITS, VEHICLE).step(START_NS, accel(-1.0), ego)
+    assert result.command.accel_mps2 is None
+    assert result.violations == (Violation.NO_VEHICLE_STATE,)
+
+
+@pytest.mark.parametrize(
+    ("speed", "value", "passes"),
+    [
+        (3.0, 4.0, True), (3.0, 4.1, False), (3.0, -5.0, True), (3.0, -5.2, False),
+        (30.0, 2.0, True), (30.0, 2.1, False), (30.0, -3.5, True), (30.0, -3.6, False),
+        (12.5, 3.0, True), (12.5, 3.1, False), (12.5, -4.25, True), (12.5, -4.4, False),
+    ],
+)  # fmt: skip
+def test_the_comfort_envelope_of_iso_15622(speed, value, passes):
+    result = drive(Gate(LIMITS, VEHICLE), accel(value), 200, speed_mps=speed)
+    assert (result.command.accel_mps2 == value) is passes
+    assert result.violations == (() if passes else (Violation.ACCEL_RANGE,))
+
+
+def test_aeb_is_not_throttled_by_comfort_limits():
+    gate = Gate(LIMITS, VEHICLE)
+    gate.step(START_NS, accel(1.0), EgoState(START_NS, speed_mps=30.0))
+    now = START_NS + TICK_NS
+    result = gate.step(now, accel(-9.5, Function.AEB), EgoState(now, speed_mps=30.0))
+    assert result.command.accel_mps2 == -9.5
+
+
+@pytest.mark.parametrize("value", [-10.3, 0.1, math.inf])
+def test_aeb_has_an_envelope_of_its_own(value):
+    result = drive(Gate(LIMITS, VEHICLE), accel(value, Function.AEB), 1, speed_mps=30.0)
+    assert result.command.accel_mps2 is None
+
+
+def test_after_aeb_the_request_returns_by_jerk_not_by_a_step():
+    gate = Gate(LIMITS, VEHICLE)
+    drive(gate, accel(-9.0, Function.AEB), 1, speed_mps=30.0)
+    now = START_NS + TICK_NS
+    result = gate.step(now, accel(0.0), EgoState(now, speed_mps=30.0))
+    assert result.command.accel_mps2 == pytest.approx(-9.0 + 2.5 * 0.02)
+
+
+def test_a_violation_starts_over_from_the_measured_value():
+    gate = Gate(LIMITS, VEHICLE)
+    drive(gate, accel(2.0), 100, speed_mps=10.0)
+    now = START_NS + 100 * TICK_NS
+    gate.step(now, accel(math.nan), EgoState(now, speed_mps=10.0))
+    now += TICK_NS
+    result = gate.step(now, accel(2.0), EgoState(now, speed_mps=10.0, accel_mps2=-1.0))
+    assert -1.0 < result.command.accel_mps2 < -0.9
+
+
+def test_steering_is_held_near_the_measured_angle():
+    result = drive(Gate(LIMITS, VEHICLE), steer(0.01), 200, speed_mps=25.0, steering_rad=-0.02)
+    lead = (result.command.steering_rad + 0.02) * path_gain(25.0)
+    assert lead == pytest.approx(LIMITS.lateral.deviation_max_mps2, rel=1e-6)
+
+
+@pytest.mark.parametrize("speed", [0.0, 5.0, 15.0, 30.0, 45.0])
+def test_steering_beyond_the_lateral_envelope_is_refused(speed):
+    limit = min(LIMITS.lateral.accel_max_mps2 / path_gain(speed), LIMITS.lateral.steering_max_rad)
+    inside = drive(Gate(LIMITS, VEHICLE), steer(limit), 1, speed_mps=speed)
+    outside = drive(Gate(LIMITS, VEHICLE), steer(-limit * (1 + TOLERANCE) * 1.001), 1, speed_mps=speed)
+    assert inside.violations == ()
+    assert outside.violations == (Violation.STEERING_RANGE,)
+    assert outside.command.steering_rad is None
+
+
+anything = st.none() | st.floats(allow_nan=True, allow_infinity=True)
+steps = st.lists(
+    st.tuples(
+        anything,
+        anything,
+        st.sampled_from([Function.ACC, Function.APA, Function.AEB, Function.FALLBACK]),
+        st.floats(-10, 60),
+        st.integers(0, 80_000_000),
+    ),
+    max_size=12,
+)
+
+
+@given(steps)
+def test_whatever_comes_in_the_output_stays_inside_the_limits(sequence):
+    gate, now, last = Gate(LIMITS, VEHICLE), START_NS, None
+    for value, angle, owner, speed, pause in sequence:
+        now += pause
+        proposal = Proposal(value, angle, owner, Function.LKA)
+        command = gate.step(now, proposal, EgoState(now, speed_mps=speed)).command
+        if command.steering_rad is not None:
+            lateral = command.steering_rad * path_gain(speed)
+            assert abs(lateral) <= LIMITS.lateral.accel_max_mps2 * (1 + 1e-9)
+        if command.accel_mps2 is not None:
+            assert math.isfinite(command.accel_mps2)
+            assert command.accel_mps2 >= -LIMITS.emergency.decel_max_mps2
+            assert command.accel_mps2 <= LIMITS.longitudinal.accel_max(speed) + 1e-9
+            slow = owner is not Function.AEB and last is not None
+            if slow and command.accel_mps2 > last:
+                assert command.accel_mps2 - last <= 5.0 * 0.1 + 1e-9
+        last = command.accel_mps2
+
+
+@given(angle=st.floats(-0.6, 0.6), speed=st.floats(0, 60), measured=st.floats(-0.1, 0.1))
+def test_left_and_right_are_alike(angle, speed, measured):
+    left = Gate(LIMITS, VEHICLE).step(START_NS, steer(angle), EgoState(START_NS, speed, steering_rad=measured))
+    right = Gate(LIMITS, VEHICLE).step(START_NS, steer(-angle), EgoState(START_NS, speed, steering_rad=-measured))
+    assert left.violations == right.violations
+    if left.command.steering_rad is not None:
+        assert left.command.steering_rad == -right.command.steering_rad
