@@ -1,0 +1,246 @@
+"""Autonomous emergency braking: brake fully at the last point where full braking still avoids the contact.
+
+The threat model (threat.py) says what can no longer wait; this file turns that into stages with hysteresis and
+lets the driver interrupt. Requirements: UN R152, FMVSS 127, Euro NCAP crash avoidance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, IntEnum
+
+from adas_perception.functions import guide
+from adas_perception.functions.common import decide, driver_usable, ego_usable, usable_tracks
+from adas_perception.functions.path import advance, ego_arc, neighbour
+from adas_perception.functions.threat import Assessment, ThreatModel, ThreatParams, Urgency
+from adas_perception.limits import Limits
+from adas_perception.params import Params, Vehicle, param
+from adas_perception.safety.freshness import age_s, fresh
+from adas_perception.types import (
+    Decision,
+    DriverInput,
+    EgoState,
+    Function,
+    Gear,
+    LaneLines,
+    Level,
+    Objects,
+    Sensor,
+    Track,
+    seconds,
+)
+
+
+class State(IntEnum):
+    """States of AEB."""
+
+    OFF = 0
+    READY = 1
+    WARN = 2
+    PARTIAL = 3
+    FULL = 4
+    HOLD = 5
+
+
+class Reason(Enum):
+    """Why AEB is in its state."""
+
+    NO_THREAT = "no object in the path needs braking"
+    THREAT = "contact is predicted"
+    STANDSTILL = "held after an emergency stop"
+    EGO_STALE = "no recent vehicle state"
+    OBJECTS_STALE = "no recent objects"
+    GEAR = "not driving forward"
+    SPEED = "below the lowest speed"
+    DRIVER = "kick-down or evasive steering of the driver"
+
+
+LEVEL = {
+    State.OFF: Level.WARN,
+    State.READY: Level.OK,
+    State.WARN: Level.WARN,
+    State.PARTIAL: Level.ERROR,
+    State.FULL: Level.ERROR,
+    State.HOLD: Level.WARN,
+}
+STAGE = {
+    Urgency.NONE: State.READY,
+    Urgency.WARN: State.WARN,
+    Urgency.PARTIAL: State.PARTIAL,
+    Urgency.FULL: State.FULL,
+}
+GUIDE_STAGE = {
+    guide.AebAction.NONE: State.READY,
+    guide.AebAction.WARN: State.WARN,
+    guide.AebAction.HALF: State.PARTIAL,
+    guide.AebAction.FULL: State.FULL,
+}
+BRAKING = (State.PARTIAL, State.FULL)
+AGREED = Sensor.RADAR | Sensor.CAMERA
+NO_TARGET = -1
+
+
+@dataclass(frozen=True)
+class AebParams(Params):
+    """Parameters of AEB."""
+
+    rule: str = param("standard", "own rule or the guide's", choices=("standard", "guide"))
+    threat: ThreatParams = ThreatParams()
+    vehicle: Vehicle = Vehicle()
+    guide: guide.AebRule = guide.AebRule()
+    ego_age_s: float = param(0.2, "oldest usable vehicle state", unit="s", low=0.02, high=1.0)
+    objects_age_s: float = param(0.3, "oldest usable objects", unit="s", low=0.02, high=1.0)
+    driver_age_s: float = param(0.3, "oldest usable driver input", unit="s", low=0.02, high=1.0)
+    speed_min_mps: float = param(1.4, "no intervention starts below", unit="m/s", low=0.5, high=5.0)
+    cycles_min: int = param(3, "consistent sensor cycles before any reaction", low=1, high=20)
+    require_camera: bool = param(False, "full braking only for objects that radar and camera agree on")
+    memory_s: float = param(0.5, "braking goes on this long when the target is lost", unit="s", low=0.0, high=2.0)
+    release_s: float = param(0.3, "a stage ends when its cause has been gone this long", unit="s", low=0.0, high=2.0)
+    standstill_mps: float = param(0.1, "slower than this is standstill", unit="m/s", low=0.01, high=0.5)
+    hold_s: float = param(3.0, "longest hold after an emergency stop", unit="s", low=0.0, high=60.0)
+    hold_mps2: float = param(2.0, "deceleration request while holding", unit="m/s2", low=0.5, high=5.0)
+    pedal: float = param(0.1, "pedal position by which the driver takes over from the hold", low=0.01, high=1.0)
+    kick_down: float = param(0.9, "accelerator position that interrupts", low=0.3, high=1.0)
+    evasive_torque_nm: float = param(6.0, "steering torque that interrupts", unit="Nm", low=1.0, high=20.0)
+
+
+class Aeb:
+    """Autonomous emergency braking and forward collision warning."""
+
+    def __init__(self, params: AebParams, limits: Limits) -> None:
+        self._p = params
+        half, full = params.threat.partial_mps2, limits.emergency.decel_max_mps2
+        if params.rule == "guide":
+            half, full = 0.5 * params.guide.full_mps2, params.guide.full_mps2
+        self._accel = {State.PARTIAL: -half, State.FULL: -full, State.HOLD: -params.hold_mps2}
+        self._model = ThreatModel(params.threat, params.vehicle)
+        self._state = State.READY
+        self._since_ns = 0
+        self._caused_ns = 0
+        self._target = NO_TARGET
+        self._last: Assessment | None = None
+        self._cycles: dict[int, int] = {}
+        self._sample_ns = 0
+
+    def step(
+        self,
+        now_ns: int,
+        ego: EgoState | None,
+        driver: DriverInput | None,
+        objects: Objects | None,
+        lanes: LaneLines | None,
+    ) -> Decision:
+        """Decide one cycle; the request is a deceleration or no opinion."""
+        p = self._p
+        sample_ns = objects.stamp_ns if objects else 0
+        if not ego_usable(ego, now_ns, p.ego_age_s):
+            return self._off(now_ns, sample_ns, Reason.EGO_STALE)
+        if not fresh(objects, now_ns, p.objects_age_s):
+            return self._off(now_ns, sample_ns, Reason.OBJECTS_STALE)
+        if ego.gear is not Gear.DRIVE or ego.speed_mps < -p.standstill_mps:
+            return self._off(now_ns, sample_ns, Reason.GEAR)
+
+        seen = self._assess(now_ns, ego, objects)
+        pedals = driver if driver_usable(driver, now_ns, p.driver_age_s) else DriverInput(now_ns)
+        interrupts = pedals.accelerator >= p.kick_down or abs(pedals.steering_torque_nm) >= p.evasive_torque_nm
+        takes_over = max(pedals.accelerator, pedals.brake) >= p.pedal
+
+        reason = Reason.NO_THREAT
+        if interrupts:
+            state, reason, target = State.READY, Reason.DRIVER, None
+        elif self._state is State.HOLD:
+            over = takes_over or seconds(now_ns - self._since_ns) >= p.hold_s
+            state, target = (State.READY, None) if over else (State.HOLD, self._last)
+        elif self._state in BRAKING and ego.speed_mps <= p.standstill_mps:
+            state, target = State.HOLD, self._last
+        elif p.rule == "guide":
+            state, target = self._guide(ego, seen)
+        else:
+            state, target = self._staged(now_ns, ego, seen)
+        return self._finish(now_ns, sample_ns, ego, state, reason, target)
+
+    def _assess(self, now_ns: int, ego: EgoState, objects: Objects) -> dict[int, Assessment]:
+        """Return the assessment of every object; urgent only if it has been so for enough sensor cycles."""
+        p = self._p
+        arc, age = ego_arc(ego, p.vehicle), age_s(objects, now_ns)
+        new_sample = objects.stamp_ns != self._sample_ns
+        self._sample_ns = objects.stamp_ns
+        seen: dict[int, Assessment] = {}
+        cycles: dict[int, int] = {}
+        for track in usable_tracks(objects):
+            n = neighbour(advance(track, ego, age), arc)
+            found = self._model.assess(n, arc, max(ego.speed_mps, 0.0), ego.accel_mps2)
+            if found.urgency:
+                cycles[track.id] = self._cycles.get(track.id, 0) + new_sample
+            seen[track.id] = replace(found, urgency=min(found.urgency, self._cap(track, cycles.get(track.id, 0))))
+        self._cycles = cycles
+        return seen
+
+    def _cap(self, track: Track, cycles: int) -> Urgency:
+        """Return the strongest reaction that the evidence for an object allows."""
+        p = self._p
+        if min(cycles, track.age) < p.cycles_min:
+            return Urgency.NONE
+        agreed = track.sources & AGREED == AGREED
+        return Urgency.FULL if agreed or not p.require_camera else Urgency.PARTIAL
+
+    def _staged(self, now_ns: int, ego: EgoState, seen: dict[int, Assessment]) -> tuple[State, Assessment | None]:
+        """Return the stage and its target: up at once, down with hysteresis."""
+        worst = max(seen.values(), key=lambda a: (a.urgency, -a.ttc_s), default=None)
+        wanted = STAGE[worst.urgency] if worst and ego.speed_mps >= self._p.speed_min_mps else State.READY
+        if wanted > State.READY and wanted >= self._state:
+            self._caused_ns = now_ns
+            return wanted, worst
+        if self._state > State.READY and self._goes_on(now_ns, seen.get(self._target)):
+            return self._state, seen.get(self._target, self._last)
+        return wanted, worst if wanted > State.READY else None
+
+    def _goes_on(self, now_ns: int, target: Assessment | None) -> bool:
+        """Return whether the present stage must go on although nothing asks for it this cycle."""
+        if target is None:
+            return seconds(now_ns - self._caused_ns) < self._p.memory_s
+        braking_off = self._state is State.FULL and not target.clear
+        if STAGE[target.urgency] >= self._state or braking_off and target.closing_mps > 0.0:
+            self._caused_ns = now_ns
+        # Full braking is over when the target no longer comes nearer, and need not fade.
+        limit_s = 0.0 if braking_off else self._p.release_s
+        return self._caused_ns == now_ns or seconds(now_ns - self._caused_ns) < limit_s
+
+    def _guide(self, ego: EgoState, seen: dict[int, Assessment]) -> tuple[State, Assessment | None]:
+        """Return the guide's stage for the nearest object in the path; no hysteresis, no prediction."""
+        ahead = [a for a in seen.values() if a.in_path and a.gap_m > 0.0]
+        nearest = min(ahead, key=lambda a: a.gap_m, default=None)
+        if nearest is None:
+            return State.READY, None
+        return GUIDE_STAGE[guide.aeb(nearest.gap_m, nearest.closing_mps, self._p.guide)], nearest
+
+    def _finish(
+        self, now_ns: int, sample_ns: int, ego: EgoState, state: State, reason: Reason, target: Assessment | None
+    ) -> Decision:
+        if state is not self._state:
+            self._since_ns = now_ns
+        self._state, self._last = state, target
+        self._target = target.target_id if target else NO_TARGET
+        if state is State.HOLD:
+            reason = Reason.STANDSTILL
+        elif state > State.READY:
+            reason = Reason.THREAT
+        elif reason is Reason.NO_THREAT and ego.speed_mps < self._p.speed_min_mps:
+            reason = Reason.SPEED
+        values = {"target_id": float(self._target)}
+        if target:
+            values["ttc_s"] = target.ttc_s
+            values["gap_m"] = target.gap_m
+            values["decel_required_mps2"] = target.decel_required_mps2
+        return decide(
+            Function.AEB, now_ns, sample_ns, LEVEL[state], state.name, reason.name, values,
+            accel_mps2=self._accel.get(state),
+        )  # fmt: skip
+
+    def _off(self, now_ns: int, sample_ns: int, reason: Reason) -> Decision:
+        self._state, self._last, self._target = State.OFF, None, NO_TARGET
+        self._cycles = {}
+        level = Level.OK if reason is Reason.GEAR else LEVEL[State.OFF]
+        return decide(
+            Function.AEB, now_ns, sample_ns, level, State.OFF.name, reason.name, {"target_id": float(NO_TARGET)}
+        )

@@ -1,0 +1,110 @@
+"""Where the car will go, and where other objects are beside that path.
+
+The path of the rear axle is a circular arc that starts along x. Positions beside it are given as (s, d): s metres
+along the arc from the rear axle, d metres to its left.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from adas_perception.params import Vehicle
+from adas_perception.types import EgoState, FloatArray, Track
+
+# Below it the yaw rate is mostly noise; the steering angle then tells the curvature better.
+YAW_SPEED_MPS = 3.0
+CURVATURE_MAX = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """A path of constant curvature in 1/m, positive to the left."""
+
+    curvature: float
+
+    def project(self, x: float, y: float) -> tuple[float, float, float]:
+        """Return (s, d) of a point in base_link and the heading of the path there, in m, m and rad."""
+        k = self.curvature
+        angle = math.atan2(k * x, 1.0 - k * y)
+        s = angle / k if abs(k) > 1e-9 else x
+        return s, (2.0 * y - k * (x * x + y * y)) / (1.0 + math.hypot(k * x, 1.0 - k * y)), angle
+
+    def project_many(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return (s, d) of points in base_link, arrays of one shape."""
+        k = self.curvature
+        s = np.arctan2(k * x, 1.0 - k * y) / k if abs(k) > 1e-9 else x
+        return s, (2.0 * y - k * (x * x + y * y)) / (1.0 + np.hypot(k * x, 1.0 - k * y))
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A track seen from the path: position, velocity over ground along and across it, half its size."""
+
+    track: Track
+    s_m: float
+    d_m: float
+    vs_mps: float
+    vd_mps: float
+    half_length_m: float
+    half_width_m: float
+
+    @property
+    def near_s_m(self) -> float:
+        """Return s of its face towards the car behind it."""
+        return self.s_m - self.half_length_m
+
+
+def ego_arc(ego: EgoState, vehicle: Vehicle) -> Arc:
+    """Return the arc the car is driving, from yaw rate, or from the steering angle at walking pace."""
+    if abs(ego.speed_mps) < YAW_SPEED_MPS:
+        curvature = vehicle.curvature_for(ego.steering_rad, ego.speed_mps)
+    else:
+        curvature = ego.yaw_rate_radps / ego.speed_mps
+    return Arc(min(max(curvature, -CURVATURE_MAX), CURVATURE_MAX))
+
+
+def neighbour(track: Track, arc: Arc) -> Neighbour:
+    """Return a track in path coordinates."""
+    s, d, angle = arc.project(track.x_m, track.y_m)
+    c, n = math.cos(angle), math.sin(angle)
+    ch, sh = abs(math.cos(track.yaw_rad - angle)), abs(math.sin(track.yaw_rad - angle))
+    return Neighbour(
+        track,
+        s,
+        d,
+        c * track.vx_mps + n * track.vy_mps,
+        c * track.vy_mps - n * track.vx_mps,
+        (ch * track.length_m + sh * track.width_m) / 2.0,
+        (sh * track.length_m + ch * track.width_m) / 2.0,
+    )
+
+
+def advance(track: Track, ego: EgoState, age_s: float) -> Track:
+    """Return a track as it stands ``age_s`` after its sensor sample, both sides moving on as they did."""
+    return replace(
+        track,
+        x_m=track.x_m + (track.vx_mps - ego.speed_mps) * age_s,
+        y_m=track.y_m + track.vy_mps * age_s,
+    )
+
+
+def decel_required(gap_m: float, speed_mps: float, lead_mps: float, lead_accel_mps2: float) -> float:
+    """Return the constant deceleration in m/s2 that just avoids reaching the lead.
+
+    A braking lead is taken to brake on until it stands; its acceleration is given no credit. 0 when no braking is
+    needed, infinite when the gap is used up.
+    """
+    closing = speed_mps - max(lead_mps, 0.0)
+    braking = max(-lead_accel_mps2, 0.0) if lead_mps > 0.0 else 0.0
+    if gap_m <= 0.0:
+        return math.inf if closing > 0.0 or braking > 0.0 else 0.0
+    following = braking + max(closing, 0.0) ** 2 / (2.0 * gap_m)
+    if braking <= 0.0:
+        return following
+    to_standstill = speed_mps**2 / (2.0 * (gap_m + lead_mps**2 / (2.0 * braking)))
+    # Which of the two holds depends on who stops first: the car meets the braking lead only while that still moves.
+    meets_moving = closing > 0.0 and 2.0 * gap_m / closing < lead_mps / braking
+    return following if meets_moving else to_standstill
