@@ -1,0 +1,222 @@
+"""The simulated car: dynamic single-track model with brake, engine and steering actuators.
+
+Body: linear single-track model (Riekert and Schunck 1940) with tyres that saturate at the friction limit; below
+walking pace its slip angles lose their meaning, so it fades into kinematics of the rear axle.
+Actuators: STANDARDS of the trade for dead time, build-up, lag and rate; every figure is a parameter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+from adas_perception.params import Params, Vehicle, param
+from adas_perception.types import DriverInput, EgoState, Gear
+
+GRAVITY_MPS2 = 9.81
+STEP_S = 0.005
+
+# Speeds between which the dynamic model takes over from kinematics.
+_KINEMATIC_MPS = 1.0
+_DYNAMIC_MPS = 3.0
+# Share of the lateral grip that ABS keeps under full braking.
+_ABS_LATERAL_SHARE = 0.35
+
+
+@dataclass(frozen=True)
+class CarParams(Params):
+    """Body, tyres and actuators of the simulated car; the shape and understeer come from ``vehicle``."""
+
+    vehicle: Vehicle = Vehicle()
+    mass_kg: float = param(1550.0, "mass with driver", unit="kg", low=500.0, high=5000.0)
+    yaw_inertia_kgm2: float = param(2600.0, "moment of inertia about the vertical axis", unit="kg m2", low=300.0)
+    front_axle_m: float = param(1.27, "centre of gravity to front axle", unit="m", low=0.5, high=4.0)
+    rear_stiffness_npr: float = param(135e3, "cornering stiffness of the rear axle", unit="N/rad", low=2e4, high=5e5)
+    mu: float = param(0.9, "friction between tyre and road", low=0.05, high=1.2)
+    drive_max_mps2: float = param(3.5, "largest acceleration of the engine", unit="m/s2", low=0.5, high=10.0)
+    drive_power_wpkg: float = param(65.0, "engine power per mass", unit="W/kg", low=5.0, high=500.0)
+    drive_lag_s: float = param(0.3, "time constant of the engine", unit="s", low=0.01, high=2.0)
+    brake_dead_s: float = param(0.1, "dead time of the brake", unit="s", low=0.0, high=0.5)
+    brake_rate_mps3: float = param(30.0, "build-up of deceleration", unit="m/s3", low=5.0, high=100.0)
+    brake_max_mps2: float = param(10.5, "deceleration of the brake at full pressure", unit="m/s2", low=3.0, high=15.0)
+    rolling_mps2: float = param(0.12, "deceleration by rolling and engine drag", unit="m/s2", low=0.0, high=1.0)
+    air_per_m: float = param(0.00027, "deceleration by air per squared speed", unit="1/m", low=0.0, high=0.01)
+    steering_dead_s: float = param(0.05, "dead time of the power steering", unit="s", low=0.0, high=0.3)
+    steering_lag_s: float = param(0.07, "time constant of the power steering", unit="s", low=0.01, high=0.5)
+    steering_rate_radps: float = param(0.4, "largest rate of the road wheels", unit="rad/s", low=0.05, high=2.0)
+    override_torque_nm: float = param(3.0, "hand torque that beats a steering request", unit="N m", low=0.5, high=10.0)
+
+    @property
+    def rear_axle_m(self) -> float:
+        """Return the distance from the centre of gravity to the rear axle."""
+        return self.vehicle.wheelbase_m - self.front_axle_m
+
+    @property
+    def front_stiffness_npr(self) -> float:
+        """Return the front cornering stiffness that gives the vehicle its understeer gradient."""
+        gradient = self.vehicle.understeer_rad_per_mps2 * self.vehicle.wheelbase_m / self.mass_kg
+        return self.rear_axle_m / (gradient + self.front_axle_m / self.rear_stiffness_npr)
+
+
+@dataclass(frozen=True)
+class DriverAction:
+    """What the driver does to the car: the controls as the bus reports them and the road-wheel angle held."""
+
+    controls: DriverInput
+    steering_rad: float = 0.0
+    gear: Gear = Gear.DRIVE
+
+
+class DeadTime:
+    """A pure delay of a whole number of simulation steps."""
+
+    def __init__(self, delay_s: float, value: float = 0.0) -> None:
+        length = max(1, round(delay_s / STEP_S))
+        self._line: deque[float] = deque([value] * length, maxlen=length)
+
+    def __call__(self, value: float) -> float:
+        """Put a value in and return the one that went in one delay ago."""
+        oldest = self._line[0]
+        self._line.append(value)
+        return oldest
+
+
+class Car:
+    """The ego vehicle. Its pose is that of base_link (rear axle) in the map frame."""
+
+    def __init__(
+        self, params: CarParams, x_m: float = 0.0, y_m: float = 0.0, yaw_rad: float = 0.0, speed_mps: float = 0.0
+    ) -> None:
+        self.params = params
+        self.x_m, self.y_m, self.yaw_rad = x_m, y_m, yaw_rad
+        self.speed_mps = speed_mps
+        self.accel_mps2 = 0.0
+        self.yaw_rate_radps = 0.0
+        self.steering_rad = 0.0
+        self.slip_mps = 0.0  # lateral speed of the centre of gravity
+        self.gear = Gear.DRIVE
+        self._drive_mps2 = 0.0
+        self._brake_mps2 = 0.0
+        self._brake_line = DeadTime(params.brake_dead_s)
+        self._steering_line = DeadTime(params.steering_dead_s)
+        self._steering_lagged_rad = 0.0
+
+    def settle(self, steering_rad: float) -> None:
+        """Put the car into the steady turn of ``steering_rad`` at its speed, with engine balancing the drag."""
+        p = self.params
+        self.steering_rad = self._steering_lagged_rad = steering_rad
+        self._steering_line = DeadTime(p.steering_dead_s, steering_rad)
+        self.yaw_rate_radps = self.speed_mps * p.vehicle.curvature_for(steering_rad, self.speed_mps)
+        rear_load = p.mass_kg * p.front_axle_m / p.vehicle.wheelbase_m * self.speed_mps * self.yaw_rate_radps
+        rear_slip = self.speed_mps * rear_load / p.rear_stiffness_npr
+        self.slip_mps = p.rear_axle_m * self.yaw_rate_radps - rear_slip
+
+    def step(
+        self, dt_s: float, accel_request_mps2: float | None, steering_request_rad: float | None, driver: DriverAction
+    ) -> None:
+        """Advance by ``dt_s`` (a multiple of STEP_S) under the requests and the driver.
+
+        Without a request the driver's pedals and hands rule; his brake always adds, his accelerator raises a
+        request that does not brake, and his hands beat a steering request beyond ``override_torque_nm``.
+        """
+        steps = round(dt_s / STEP_S)
+        if steps < 1 or not math.isclose(steps * STEP_S, dt_s, abs_tol=1e-9):
+            raise ValueError(f"dt_s = {dt_s} must be a positive multiple of {STEP_S} s")
+        self.gear = driver.gear
+        for _ in range(steps):
+            self._longitudinal(accel_request_mps2, driver)
+            self._steer(steering_request_rad, driver)
+            self._move()
+
+    def measured(self, stamp_ns: int) -> EgoState:
+        """Return the state as ideal sensors report it, with the pose in the map frame."""
+        return EgoState(
+            stamp_ns, self.speed_mps, self.accel_mps2, self.yaw_rate_radps, self.steering_rad, self.gear,
+            self.x_m, self.y_m, self.yaw_rad,
+        )  # fmt: skip
+
+    def _longitudinal(self, request_mps2: float | None, driver: DriverAction) -> None:
+        p, controls = self.params, driver.controls
+        speed = abs(self.speed_mps)
+        resistance = p.rolling_mps2 + p.air_per_m * speed**2
+        drive_limit = min(p.drive_max_mps2, p.drive_power_wpkg / max(speed, 1.0))
+        pedal = controls.accelerator * drive_limit - resistance
+        if request_mps2 is None:
+            target = pedal
+        elif request_mps2 < 0.0 or controls.accelerator == 0.0:
+            target = request_mps2
+        else:
+            target = max(request_mps2, pedal)
+        if driver.gear in (Gear.PARK, Gear.NEUTRAL):
+            target = min(target, -resistance)
+
+        # Down to the drag of a closed throttle the engine does it, below that the brake.
+        drive = min(max(target, -resistance), drive_limit)
+        self._drive_mps2 += (drive - self._drive_mps2) * STEP_S / p.drive_lag_s
+        wanted = max(-resistance - target, controls.brake * p.brake_max_mps2, 0.0)
+        delayed = self._brake_line(min(wanted, p.brake_max_mps2))
+        change = p.brake_rate_mps3 * STEP_S
+        self._brake_mps2 += min(max(delayed - self._brake_mps2, -2.0 * change), change)
+
+        if self._brake_mps2 > 0.0:
+            self._drive_mps2 = min(self._drive_mps2, drive)  # the brake shuts the throttle at once
+        self._accelerate(driver.gear)
+
+    def _accelerate(self, gear: Gear) -> None:
+        grip = self.params.mu * GRAVITY_MPS2
+        forward = -1.0 if gear is Gear.REVERSE else 1.0
+        along = min(max(self._drive_mps2 - self._brake_mps2, -grip), grip)
+        before = self.speed_mps * forward
+        after = before + along * STEP_S
+        if before >= 0.0 and after < 0.0:
+            after = 0.0  # brake and drag stop a car, they do not push it back
+        self.accel_mps2 = (after - before) / STEP_S * forward
+        self.speed_mps = after * forward
+
+    def _steer(self, request_rad: float | None, driver: DriverAction) -> None:
+        p = self.params
+        overridden = abs(driver.controls.steering_torque_nm) > p.override_torque_nm
+        if request_rad is None or overridden:
+            target = driver.steering_rad
+            self._steering_line(target)
+        else:
+            target = self._steering_line(request_rad)
+        self._steering_lagged_rad += (target - self._steering_lagged_rad) * STEP_S / p.steering_lag_s
+        change = p.steering_rate_radps * STEP_S
+        step = min(max(self._steering_lagged_rad - self.steering_rad, -change), change)
+        limit = p.vehicle.steering_max_rad
+        self.steering_rad = min(max(self.steering_rad + step, -limit), limit)
+
+    def _move(self) -> None:
+        p, v = self.params, self.speed_mps
+        kinematic_rate = v * math.tan(self.steering_rad) / p.vehicle.wheelbase_m
+        kinematic_slip = p.rear_axle_m * kinematic_rate
+        if v > _KINEMATIC_MPS:
+            rate, slip = self._tyres(v)
+            share = min((v - _KINEMATIC_MPS) / (_DYNAMIC_MPS - _KINEMATIC_MPS), 1.0)
+            self.yaw_rate_radps = kinematic_rate + share * (rate - kinematic_rate)
+            self.slip_mps = kinematic_slip + share * (slip - kinematic_slip)
+        else:
+            self.yaw_rate_radps, self.slip_mps = kinematic_rate, kinematic_slip
+
+        rear_lateral = self.slip_mps - p.rear_axle_m * self.yaw_rate_radps
+        middle = self.yaw_rad + self.yaw_rate_radps * STEP_S / 2.0
+        self.x_m += (v * math.cos(middle) - rear_lateral * math.sin(middle)) * STEP_S
+        self.y_m += (v * math.sin(middle) + rear_lateral * math.cos(middle)) * STEP_S
+        self.yaw_rad = math.remainder(self.yaw_rad + self.yaw_rate_radps * STEP_S, math.tau)
+
+    def _tyres(self, v: float) -> tuple[float, float]:
+        """Return yaw rate and lateral speed one step on, from the lateral tyre forces."""
+        p = self.params
+        grip = p.mu * GRAVITY_MPS2
+        used = min(abs(self.accel_mps2) / grip, 1.0)
+        lateral = max(math.sqrt(1.0 - used**2), _ABS_LATERAL_SHARE) * grip * p.mass_kg / p.vehicle.wheelbase_m
+        front_max, rear_max = lateral * p.rear_axle_m, lateral * p.front_axle_m
+        front_slip = self.steering_rad - (self.slip_mps + p.front_axle_m * self.yaw_rate_radps) / v
+        rear_slip = -(self.slip_mps - p.rear_axle_m * self.yaw_rate_radps) / v
+        front = min(max(p.front_stiffness_npr * front_slip, -front_max), front_max)
+        rear = min(max(p.rear_stiffness_npr * rear_slip, -rear_max), rear_max)
+        rate = self.yaw_rate_radps + (p.front_axle_m * front - p.rear_axle_m * rear) / p.yaw_inertia_kgm2 * STEP_S
+        slip = self.slip_mps + ((front + rear) / p.mass_kg - v * self.yaw_rate_radps) * STEP_S
+        return rate, slip
