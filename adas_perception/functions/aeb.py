@@ -91,7 +91,10 @@ class AebParams(Params):
     ego_age_s: float = param(0.2, "oldest usable vehicle state", unit="s", low=0.02, high=1.0)
     objects_age_s: float = param(0.3, "oldest usable objects", unit="s", low=0.02, high=1.0)
     driver_age_s: float = param(0.3, "oldest usable driver input", unit="s", low=0.02, high=1.0)
-    speed_min_mps: float = param(1.4, "no intervention starts below", unit="m/s", low=0.5, high=5.0)
+    speed_min_mps: float = param(1.4, "slower than this is manoeuvring", unit="m/s", low=0.5, high=5.0)
+    manoeuvring_s: float = param(
+        3.0, "after this long at manoeuvring speed no intervention starts", unit="s", low=0.0, high=60.0
+    )
     cycles_min: int = param(3, "consistent sensor cycles before any reaction", low=1, high=20)
     require_camera: bool = param(False, "full braking only for objects that radar and camera agree on")
     memory_s: float = param(0.5, "braking goes on this long when the target is lost", unit="s", low=0.0, high=2.0)
@@ -121,6 +124,7 @@ class Aeb:
         self._last: Assessment | None = None
         self._cycles: dict[int, int] = {}
         self._sample_ns = 0
+        self._fast_ns = 0
 
     def step(
         self,
@@ -140,6 +144,8 @@ class Aeb:
         if ego.gear is not Gear.DRIVE or ego.speed_mps < -p.standstill_mps:
             return self._off(now_ns, sample_ns, Reason.GEAR)
 
+        if ego.speed_mps >= p.speed_min_mps:
+            self._fast_ns = now_ns
         seen = self._assess(now_ns, ego, objects)
         pedals = driver if driver_usable(driver, now_ns, p.driver_age_s) else DriverInput(now_ns)
         interrupts = pedals.accelerator >= p.kick_down or abs(pedals.steering_torque_nm) >= p.evasive_torque_nm
@@ -154,10 +160,10 @@ class Aeb:
         elif self._state in BRAKING and ego.speed_mps <= p.standstill_mps:
             state, target = State.HOLD, self._last
         elif p.rule == "guide":
-            state, target = self._guide(ego, seen)
+            state, target = self._guide(seen)
         else:
-            state, target = self._staged(now_ns, ego, seen)
-        return self._finish(now_ns, sample_ns, ego, state, reason, target)
+            state, target = self._staged(now_ns, seen)
+        return self._finish(now_ns, sample_ns, state, reason, target)
 
     def _assess(self, now_ns: int, ego: EgoState, objects: Objects) -> dict[int, Assessment]:
         """Return the assessment of every object; urgent only if it has been so for enough sensor cycles."""
@@ -184,10 +190,10 @@ class Aeb:
         agreed = track.sources & AGREED == AGREED
         return Urgency.FULL if agreed or not p.require_camera else Urgency.PARTIAL
 
-    def _staged(self, now_ns: int, ego: EgoState, seen: dict[int, Assessment]) -> tuple[State, Assessment | None]:
+    def _staged(self, now_ns: int, seen: dict[int, Assessment]) -> tuple[State, Assessment | None]:
         """Return the stage and its target: up at once, down with hysteresis."""
         worst = max(seen.values(), key=lambda a: (a.urgency, -a.ttc_s), default=None)
-        wanted = STAGE[worst.urgency] if worst and ego.speed_mps >= self._p.speed_min_mps else State.READY
+        wanted = STAGE[worst.urgency] if worst and not self._manoeuvring(now_ns) else State.READY
         if wanted > State.READY and wanted >= self._state:
             self._caused_ns = now_ns
             return wanted, worst
@@ -199,14 +205,17 @@ class Aeb:
         """Return whether the present stage must go on although nothing asks for it this cycle."""
         if target is None:
             return seconds(now_ns - self._caused_ns) < self._p.memory_s
-        braking_off = self._state is State.FULL and not target.clear
-        if STAGE[target.urgency] >= self._state or braking_off and target.closing_mps > 0.0:
+        reached = self._state in BRAKING and target.in_path
+        if STAGE[target.urgency] >= self._state or reached and target.closing_mps > 0.0:
             self._caused_ns = now_ns
-        # Full braking is over when the target no longer comes nearer, and need not fade.
-        limit_s = 0.0 if braking_off else self._p.release_s
+        # Braking for an object in the path ends at once when that no longer comes nearer.
+        limit_s = 0.0 if reached else self._p.release_s
         return self._caused_ns == now_ns or seconds(now_ns - self._caused_ns) < limit_s
 
-    def _guide(self, ego: EgoState, seen: dict[int, Assessment]) -> tuple[State, Assessment | None]:
+    def _manoeuvring(self, now_ns: int) -> bool:
+        return seconds(now_ns - self._fast_ns) >= self._p.manoeuvring_s
+
+    def _guide(self, seen: dict[int, Assessment]) -> tuple[State, Assessment | None]:
         """Return the guide's stage for the nearest object in the path; no hysteresis, no prediction."""
         ahead = [a for a in seen.values() if a.in_path and a.gap_m > 0.0]
         nearest = min(ahead, key=lambda a: a.gap_m, default=None)
@@ -215,7 +224,7 @@ class Aeb:
         return GUIDE_STAGE[guide.aeb(nearest.gap_m, nearest.closing_mps, self._p.guide)], nearest
 
     def _finish(
-        self, now_ns: int, sample_ns: int, ego: EgoState, state: State, reason: Reason, target: Assessment | None
+        self, now_ns: int, sample_ns: int, state: State, reason: Reason, target: Assessment | None
     ) -> Decision:
         if state is not self._state:
             self._since_ns = now_ns
@@ -225,7 +234,7 @@ class Aeb:
             reason = Reason.STANDSTILL
         elif state > State.READY:
             reason = Reason.THREAT
-        elif reason is Reason.NO_THREAT and ego.speed_mps < self._p.speed_min_mps:
+        elif reason is Reason.NO_THREAT and self._manoeuvring(now_ns):
             reason = Reason.SPEED
         values = {"target_id": float(self._target)}
         if target:
