@@ -1,0 +1,158 @@
+"""What one cycle of one sensor says: points on the near faces of objects, how sure they are, how fast they recede."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from adas_perception.params import Mount, Params, param
+from adas_perception.perception.camera import CameraModel
+from adas_perception.perception.ego_motion import Pose
+from adas_perception.perception.objects import estimate_distance
+from adas_perception.perception.radar import Coverage
+from adas_perception.types import Detections, FloatArray, ObjectClass, RadarTargets, Sensor
+
+# A sensor that measures no speed says so with a standard deviation that carries no weight.
+NO_SPEED_SIGMA_MPS = 1e3
+# Classes that move and can be hit; lights and signs are not tracked.
+TRAFFIC = (ObjectClass.CAR, ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST)
+
+
+class Size(NamedTuple):
+    """Length, width and height of a box in metres."""
+
+    length_m: float
+    width_m: float
+    height_m: float
+
+
+TYPICAL_SIZE = {
+    ObjectClass.UNKNOWN: Size(4.5, 1.8, 1.5),
+    ObjectClass.CAR: Size(4.5, 1.8, 1.5),
+    ObjectClass.PEDESTRIAN: Size(0.5, 0.6, 1.75),
+    ObjectClass.CYCLIST: Size(1.8, 0.6, 1.7),
+}
+
+
+@dataclass(frozen=True)
+class SensorNoise(Params):
+    """Standard deviations of what the sensors measure."""
+
+    radar_range_m: float = param(0.25, "radar range", unit="m", low=0.01, high=5.0)
+    radar_bearing_rad: float = param(0.01, "radar azimuth", unit="rad", low=0.001, high=0.2)
+    radar_speed_mps: float = param(0.15, "radar speed", unit="m/s", low=0.01, high=2.0)
+    camera_bearing_rad: float = param(0.01, "camera azimuth", unit="rad", low=0.001, high=0.2)
+    camera_score_min: float = param(0.4, "smallest score of a camera box", low=0.0, high=1.0)
+    camera_range_max_m: float = param(80.0, "largest distance of a camera box", unit="m", low=5.0, high=200.0)
+
+
+@dataclass(frozen=True)
+class Observations:
+    """M points of one sensor cycle in base_link: (M, 2) with covariances (M, 2, 2).
+
+    ``origin`` is where the sensor was, ``coverage`` what it could see.
+    ``rays`` (M, 2) are unit vectors from the sensor, ``speeds`` (M,) the speeds over ground along them with
+    standard deviations ``speed_sigmas`` (M,). ``widths`` (M,) are NaN where not measured.
+    """
+
+    stamp_ns: int
+    kind: Sensor
+    coverage: Coverage
+    origin: tuple[float, float]
+    points: FloatArray
+    covariances: FloatArray
+    rays: FloatArray
+    speeds: FloatArray
+    speed_sigmas: FloatArray
+    labels: tuple[ObjectClass, ...]
+    widths: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def moved(self, pose: Pose) -> Observations:
+        """Return the same in a base_link from which the one of the observation has the pose ``pose``."""
+        c, s = math.cos(pose.yaw_rad), math.sin(pose.yaw_rad)
+        turn, shift = np.array([[c, -s], [s, c]]), np.array([pose.x_m, pose.y_m])
+        x, y = turn @ self.origin + shift
+        return replace(
+            self, origin=(float(x), float(y)), points=self.points @ turn.T + shift,
+            covariances=turn @ self.covariances @ turn.T, rays=self.rays @ turn.T,
+        )  # fmt: skip
+
+
+def from_radar(targets: RadarTargets, coverage: Coverage, noise: SensorNoise) -> Observations:
+    """Return the targets of one radar cycle; one without speed over ground still counts by its place."""
+    rows = np.array([(t.x_m, t.y_m, t.speed_mps) for t in targets.items], dtype=float).reshape(-1, 3)
+    rows = rows[np.isfinite(rows[:, :2]).all(axis=1)]
+    n = len(rows)
+    measured = np.isfinite(rows[:, 2])
+    rays, covariances = _polar(rows[:, :2], coverage.mount, np.full(n, noise.radar_range_m), noise.radar_bearing_rad)
+    return Observations(
+        targets.stamp_ns, Sensor.RADAR, coverage, (coverage.mount.x_m, coverage.mount.y_m),
+        rows[:, :2], covariances, rays,
+        np.where(measured, rows[:, 2], 0.0), np.where(measured, noise.radar_speed_mps, NO_SPEED_SIGMA_MPS),
+        (ObjectClass.UNKNOWN,) * n, np.full(n, np.nan),
+    )  # fmt: skip
+
+
+def from_camera(detections: Detections, camera: CameraModel, noise: SensorNoise) -> Observations:
+    """Return the boxes of traffic by bearing and distance of the near face, with class and width."""
+    camera = camera.cropped_resized(0, detections.width, detections.height)
+    half_fov = math.atan2(max(camera.cx_px, camera.width_px - camera.cx_px), camera.fx_px)
+    mount = Mount(camera.x_m, camera.y_m, camera.height_m, camera.yaw_rad)
+    rows, labels = [], []
+    for box in detections.items:
+        distance = estimate_distance(box, camera)
+        if box.label not in TRAFFIC or box.score < noise.camera_score_min or distance is None:
+            continue
+        if distance.metres > noise.camera_range_max_m:
+            continue
+        ray = camera.rays(np.array([(box.x1 + box.x2) / 2.0, box.y2]))[:2]
+        x, y = (mount.x_m, mount.y_m) + distance.metres * ray / np.linalg.norm(ray)
+        rows.append((x, y, distance.sigma_m, (box.x2 - box.x1) / camera.fx_px * distance.metres))
+        labels.append(box.label)
+    table = np.array(rows, dtype=float).reshape(-1, 4)
+    n = len(table)
+    rays, covariances = _polar(table[:, :2], mount, table[:, 2], noise.camera_bearing_rad)
+    return Observations(
+        detections.stamp_ns, Sensor.CAMERA, Coverage(mount, half_fov, 0.0, noise.camera_range_max_m),
+        (mount.x_m, mount.y_m), table[:, :2], covariances, rays,
+        np.zeros(n), np.full(n, NO_SPEED_SIGMA_MPS), tuple(labels), table[:, 3],
+    )  # fmt: skip
+
+
+def _polar(
+    points: FloatArray, mount: Mount, range_sigmas: FloatArray, bearing_sigma: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the rays (M, 2) to the points and the errors of range and bearing laid into x and y (M, 2, 2)."""
+    rays = points - (mount.x_m, mount.y_m)
+    reach = np.maximum(np.linalg.norm(rays, axis=1, keepdims=True), 1e-3)
+    rays = rays / reach
+    along = rays * range_sigmas[:, None]
+    across = np.column_stack([-rays[:, 1], rays[:, 0]]) * reach * bearing_sigma
+    return rays, along[:, :, None] * along[:, None, :] + across[:, :, None] * across[:, None, :]
+
+
+def near_face(
+    x_m: float, y_m: float, yaw_rad: float, size: Size, origin: tuple[float, float]
+) -> tuple[FloatArray, FloatArray]:
+    """Return where on a box a sensor at ``origin`` sees it: offset (2,) from the centre and covariance (2, 2).
+
+    From before or behind it is the middle of that face, anywhere across its width; from abeam the point of the
+    side next to the sensor, anywhere along its length.
+    """
+    c, s = math.cos(yaw_rad), math.sin(yaw_rad)
+    dx, dy = origin[0] - x_m, origin[1] - y_m
+    along, across = c * dx + s * dy, c * dy - s * dx
+    half_length, half_width = size.length_m / 2.0, size.width_m / 2.0
+    third = 1.0 / math.sqrt(3.0)
+    if abs(along) > half_length:
+        point, sigma = (math.copysign(half_length, along), 0.0), (0.0, half_width * third)
+    else:
+        point, sigma = (along, math.copysign(half_width, across)), (half_length * third, 0.0)
+    turn = np.array([[c, -s], [s, c]])
+    return turn @ point, (turn * np.square(sigma)) @ turn.T
