@@ -98,3 +98,20 @@ class Stack:
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         """Stop everything that was started."""
         self.stop()
+
+
+def run_stack(config: Path | None, preset: str, can_interface: str, can_channel: str, sim_time: bool) -> int:
+    """Run every process until SIGINT or until one of them ends; returns the exit status for the shell."""
+    files = [config or config_path("adas.yaml")] + ([config_path(f"presets/{preset}.yaml")] if preset else [])
+    overrides = {"use_sim_time": sim_time, "can_interface": can_interface, "can_channel": can_channel}
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    with Stack(ros_arguments(files, overrides), environment()) as stack:
+        stack.start_all()
+        try:
+            while not stack.ended():
+                time.sleep(0.2)
+        except KeyboardInterrupt:
+            return max(stack.stop().values())
+        name, status = next(iter(stack.ended().items()))
+        print(f"adas: {name} ended with status {status}; stopping the others", file=sys.stderr)
+        return status or 1

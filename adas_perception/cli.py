@@ -1,0 +1,114 @@
+"""``adas``: everything the stack does from a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adas_perception import __version__
+from adas_perception.params import ParameterError
+
+app = typer.Typer(
+    help="Driver assistance for ROS 2: run it, drive it in simulation, replay recordings.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Out = Annotated[Path, typer.Option(help="folder for the results")]
+Preset = Annotated[str, typer.Option(help="preset laid over the parameters, for example 'guide'")]
+
+
+@app.callback()
+def _version() -> None:
+    """Driver assistance for ROS 2."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@app.command()
+def demo(
+    scenario: Annotated[str, typer.Option(help="name of the drive")] = "demo",
+    out: Out = Path("out/demo"),
+    preset: Preset = "",
+    can_interface: Annotated[str, typer.Option(help="python-can interface; 'remote' starts a loopback server")] = "auto",
+    can_channel: Annotated[str, typer.Option(help="channel of that interface")] = "",
+    kill: Annotated[str, typer.Option(help="'process@seconds': end a process during the drive")] = "",
+) -> None:
+    """Drive a simulated car through traffic with the whole stack as ROS 2 processes."""
+    from adas_perception.ros.demo import Drive, run_demo
+
+    drive = Drive(scenario, out, preset, can_interface, can_channel, kill)
+    raise typer.Exit(run_demo(drive))
+
+
+@app.command()
+def up(
+    config: Annotated[Path | None, typer.Option(help="parameter file of the car")] = None,
+    preset: Preset = "",
+    can_interface: Annotated[str, typer.Option(help="python-can interface")] = "socketcan",
+    can_channel: Annotated[str, typer.Option(help="channel of that interface")] = "can0",
+    sim_time: Annotated[bool, typer.Option(help="follow /clock")] = False,
+) -> None:
+    """Start every process of the stack, without ros2 launch, until Ctrl-C."""
+    from adas_perception.ros.runner import run_stack
+
+    raise typer.Exit(run_stack(config, preset, can_interface, can_channel, sim_time))
+
+
+@app.command()
+def check(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+    """Say what this machine can do: ROS, inference backends, CAN, GPU, models."""
+    from adas_perception import check as checks
+
+    items = checks.report()
+    if as_json:
+        typer.echo(json.dumps([item.__dict__ for item in items], indent=2))
+    else:
+        checks.show(items)
+
+
+@app.command()
+def replay(
+    recording: Annotated[Path, typer.Argument(help="a comma2k19 segment")],
+    out: Out = Path("out/replay"),
+    preset: Preset = "",
+) -> None:
+    """Play a recording through the pipeline, faster than real time, and report what the functions did."""
+    from adas_perception.replay.run import replay_segment
+
+    raise typer.Exit(replay_segment(recording, out, preset))
+
+
+@app.command()
+def calibrate(
+    folder: Annotated[Path, typer.Argument(help="pictures of a chessboard")],
+    columns: Annotated[int, typer.Option(help="inner corners in a row")] = 9,
+    rows: Annotated[int, typer.Option(help="inner corners in a column")] = 6,
+    out: Annotated[Path, typer.Option(help="camera_info file to write")] = Path("out/camera.yaml"),
+) -> None:
+    """Compute the camera matrix and distortion from chessboard pictures."""
+    from adas_perception.perception import calibration
+
+    result = calibration.calibrate(folder, columns=columns, rows=rows)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    calibration.write_camera_info(result, out)
+    typer.echo(result.summary())
+    typer.echo(f"written to {out}")
+
+
+def main() -> None:
+    """Run the command line; a wrong parameter or file is one sentence and exit status 2."""
+    try:
+        app()
+    except (ParameterError, FileNotFoundError) as error:
+        print(f"adas: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,129 @@
+"""The simulated drive: a CAN bus, the stack as processes, a simulated car that obeys the bus, a report."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from adas_perception.can.bus import loopback_server, socketcan_available
+from adas_perception.params import ParameterError
+from adas_perception.resources import config_path
+from adas_perception.ros.runner import Stack, environment, ros_arguments
+from adas_perception.ros.table import PROCESSES
+from adas_perception.sim.recorder import load_record
+from adas_perception.sim.report import summary_table, verdicts, write_report
+
+SIM = "sim_vehicle"
+VCAN = "vcan0"
+LOG_LINES = 15
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What to drive; ``can_interface`` 'auto' takes vcan0 where it exists, else a loopback server.
+
+    ``kill`` is '' or 'process@seconds', for example 'tracking@12'.
+    """
+
+    scenario: str = "demo"
+    out: Path = Path("out/demo")
+    preset: str = ""
+    can_interface: str = "auto"
+    can_channel: str = ""
+    kill: str = ""
+
+
+@contextmanager
+def _bus(drive: Drive) -> Iterator[tuple[str, str]]:
+    """Yield interface and channel of a bus that processes share."""
+    interface = drive.can_interface
+    if interface == "auto":
+        interface = "socketcan" if socketcan_available(VCAN) else "remote"
+    if interface == "remote" and not drive.can_channel:
+        with loopback_server() as channel:
+            yield "remote", channel
+    else:
+        yield interface, drive.can_channel or VCAN
+
+
+def _kill_plan(text: str) -> tuple[str, float] | None:
+    if not text:
+        return None
+    process, _, moment = text.partition("@")
+    if process not in PROCESSES:
+        raise ParameterError(f"--kill: there is no process '{process}'; known: {', '.join(PROCESSES)}")
+    try:
+        return process, float(moment)
+    except ValueError:
+        raise ParameterError(f"--kill: '{text}' is not of the form process@seconds") from None
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+
+
+def drive_stack(drive: Drive) -> int:
+    """Run the stack and the simulated car until the drive ends; returns the car's exit status.
+
+    The record lies in ``drive.out``, what the processes said in ``stack.log`` there.
+    """
+    plan = _kill_plan(drive.kill)
+    drive.out.mkdir(parents=True, exist_ok=True)
+    log_path = drive.out / "stack.log"
+    domain = os.environ.get("ROS_DOMAIN_ID") or str(random.randint(1, 101))
+    env = environment(ROS_DOMAIN_ID=domain, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST", PYTHONUNBUFFERED="1")
+    files = [config_path("adas.yaml")] + ([config_path(f"presets/{drive.preset}.yaml")] if drive.preset else [])
+    with _bus(drive) as (interface, channel), log_path.open("w") as log:
+        bus = {"can_interface": interface, "can_channel": channel}
+        with Stack(ros_arguments(files, {"use_sim_time": True, **bus}), env, log) as stack:
+            stack.start_all()
+            car_arguments = ros_arguments(files, {"scenario": drive.scenario, "out": drive.out.resolve(), **bus})
+            with Stack(car_arguments, env) as car:
+                car.start(SIM)
+                return _watch(stack, car, drive.out, plan, log_path)
+
+
+def _watch(stack: Stack, car: Stack, out: Path, plan: tuple[str, float] | None, log_path: Path) -> int:
+    killed: set[str] = set()
+    marker = out / "started"
+    marker.unlink(missing_ok=True)
+    started: float | None = None
+    while True:
+        status = car.ended().get(SIM)
+        if status is not None:
+            return status
+        dead = {name: code for name, code in stack.ended().items() if name not in killed}
+        if dead:
+            name, code = next(iter(dead.items()))
+            print(f"adas: {name} ended with status {code}; the end of {log_path}:\n{_tail(log_path)}", file=sys.stderr)
+            return 1
+        if started is None and marker.exists():
+            started = time.monotonic()
+        if plan and started is not None and time.monotonic() - started >= plan[1]:
+            name = f"{plan[0]}_process"
+            killed.add(name)
+            stack.kill(name)
+            plan = None
+        threading.Event().wait(0.05)
+
+
+def run_demo(drive: Drive) -> int:
+    """Drive, then write the report; returns 0 when every check of the report passed."""
+    console = Console()
+    status = drive_stack(drive)
+    if status != 0:
+        return status
+    record = load_record(drive.out)
+    page = write_report(record, drive.out)
+    console.print(summary_table(record))
+    console.print(f"report: {page}")
+    return 0 if all(v.passed for v in verdicts(record)) else 1

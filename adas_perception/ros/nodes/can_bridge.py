@@ -1,0 +1,124 @@
+"""CAN bridge node: the only one that opens the bus. Gated commands out, vehicle state and driver inputs in."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from ackermann_msgs.msg import AckermannDriveStamped
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import Joy
+
+from adas_perception.can.bus import BusError, Port, open_bus
+from adas_perception.can.codec import Codec, Frame
+from adas_perception.can.hmi import hmi_from_states
+from adas_perception.can.messages import PEDALS, SPEED
+from adas_perception.can.vehicle import Transmitter, VehicleReceiver
+from adas_perception.params import ParameterError, Params, param
+from adas_perception.resources import config_path
+from adas_perception.ros import convert
+from adas_perception.ros.node import AdasNode
+from adas_perception.ros.table import STATES
+from adas_perception.types import Command, Function, FunctionState, Level
+
+PERIOD_S = 0.02
+RECEIVE_TIMEOUT_S = 0.1
+
+
+@dataclass(frozen=True)
+class CanBridgeParams(Params):
+    """Which bus."""
+
+    can_interface: str = param("socketcan", "python-can interface: socketcan, remote, virtual, pcan, vector, slcan")
+    can_channel: str = param("can0", "channel of that interface")
+    can_bitrate: int = param(500_000, "bit rate", unit="bit/s", low=10_000, high=1_000_000)
+
+
+class CanBridgeNode(AdasNode):
+    """Sends every frame from fresh state; without a fresh command the frames say 'no request'."""
+
+    def __init__(self) -> None:
+        super().__init__("can_bridge", CanBridgeParams)
+        codec = Codec(config_path("adas.dbc"))
+        self._transmitter = Transmitter(codec, self.limits())
+        self._receiver = VehicleReceiver(codec)
+        self._port = self._open()
+        self._states: dict[Function, FunctionState] = {}
+        self._owners = (Function.NONE, Function.NONE)
+        self._mode = "DISENGAGED"
+        self._command: Command | None = None
+        self._received_ns = 0
+        self._odometry = self.create_publisher(Odometry, "vehicle/odometry", 5)
+        self._driver = self.create_publisher(Joy, "vehicle/driver", 5)
+        # The state of a cycle is sent before its command and tells who owns it, so it is read first.
+        self.listen("safety/state", DiagnosticArray, lambda m: m.status[0], self._on_safety)
+        self.listen("command", AckermannDriveStamped, self._to_command, self._on_command)
+        for topic in STATES:
+            self.listen(topic, DiagnosticArray, convert.to_state, self._on_state)
+        self.create_timer(PERIOD_S, self._send)
+        self._reader = threading.Thread(target=self._read, name="can reader", daemon=True)
+        self._reading = True
+        self._reader.start()
+
+    def _open(self) -> Port:
+        try:
+            return Port(open_bus(self.params.can_interface, self.params.can_channel, self.params.can_bitrate))
+        except BusError as error:
+            raise ParameterError(str(error)) from None
+
+    # --- to the car ---
+
+    def _on_safety(self, status) -> None:  # noqa: ANN001 - DiagnosticStatus
+        owners = {value.key: value.value for value in status.values}
+        self._owners = (Function(owners.get("longitudinal", "none")), Function(owners.get("lateral", "none")))
+        self._mode = status.message
+
+    def _to_command(self, message: AckermannDriveStamped) -> Command:
+        request = convert.to_request(message, Function.NONE)
+        return Command(request.stamp_ns, request.accel_mps2, request.steering_rad, *self._owners)
+
+    def _on_command(self, command: Command) -> None:
+        self._command, self._received_ns = command, self.now_ns()
+        self._send(new=True)
+
+    def _on_state(self, state: FunctionState) -> None:
+        self._states[state.function] = state
+
+    def _send(self, new: bool = False) -> None:
+        hmi = hmi_from_states(self._states, self._mode)
+        for frame in self._transmitter.frames(self.now_ns(), self._command, self._received_ns, hmi, new):
+            self._port.send(frame)
+        self.figures["frames sent"] = float(self._port.sent)
+        self.figures["frames dropped"] = float(self._port.dropped)
+        self.figures["values refused"] = float(sum(self._transmitter.refused.values()))
+
+    # --- from the car ---
+
+    def _read(self) -> None:
+        while self._reading:
+            try:
+                frame = self._port.receive(RECEIVE_TIMEOUT_S)
+            except BusError as error:
+                self.level, self.message = Level.ERROR, str(error)
+                return
+            if frame is not None and self.context.ok():
+                self._on_frame(frame)
+
+    def _on_frame(self, frame: Frame) -> None:
+        now_ns = self.now_ns()
+        decoded = self._receiver.feed(frame, now_ns)
+        if decoded is None or decoded.name not in (SPEED, PEDALS):
+            return
+        ego, driver = self._receiver.ego(now_ns), self._receiver.driver(now_ns)
+        if ego is not None and decoded.name == SPEED:
+            self._odometry.publish(convert.from_ego(ego))
+        if ego is not None and driver is not None and decoded.name == PEDALS:
+            self._driver.publish(convert.from_driver(driver, ego))
+
+    def destroy_node(self) -> None:
+        """Stop reading, close the bus."""
+        self._reading = False
+        self._reader.join(2 * RECEIVE_TIMEOUT_S)
+        self._port.close()
+        super().destroy_node()
