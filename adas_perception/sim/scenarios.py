@@ -53,9 +53,9 @@ def demo() -> Scenario:
         presses=((0.4, Button.ACC_SET),),
     )
     overtaker = ActorSpec("overtaker", 28.0, LEFT_LANE_M, 72 * KMH, rgb=BLUE, events=(
-        Event(When.TIME, 15.0, speed_mps=92 * KMH, accel_mps2=2.0),
+        Event(When.TIME, 13.5, speed_mps=92 * KMH, accel_mps2=2.0),
         Event(When.GAP, 0.0, speed_mps=59 * KMH, accel_mps2=2.5),
-        Event(When.TIME, 27.0, d_m=RIGHT_LANE_M, duration_s=2.2),
+        Event(When.TIME, 27.5, d_m=RIGHT_LANE_M, duration_s=2.2),
         Event(When.TIME, 32.0, d_m=LEFT_LANE_M, duration_s=2.6, speed_mps=95 * KMH, accel_mps2=2.5),
     ))  # fmt: skip
     lead = ActorSpec("lead", 225.0, RIGHT_LANE_M, 60 * KMH, rgb=SILVER, events=(

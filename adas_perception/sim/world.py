@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from adas_perception.perception.camera import CameraModel
+from adas_perception.sim.camera import DEFAULT_CAMERA, Body, CameraRenderer
 from adas_perception.sim.driver import Driver
 from adas_perception.sim.scenarios import Scenario
 from adas_perception.sim.sensors import (
@@ -25,7 +27,7 @@ from adas_perception.sim.sensors import (
 )
 from adas_perception.sim.traffic import Actor
 from adas_perception.sim.vehicle import Car, CarParams, DriverAction
-from adas_perception.types import DriverInput, EgoState, RadarScan, UltrasonicEcho, nanoseconds
+from adas_perception.types import DriverInput, EgoState, Image, RadarScan, UltrasonicEcho, nanoseconds
 
 _RAIL_REACH_M = 120.0
 _RAIL_POST_M = 4.0
@@ -63,6 +65,7 @@ class World:
         seed: int = 0,
         params: CarParams | None = None,
         noise: EgoNoise | None = None,
+        camera: CameraModel = DEFAULT_CAMERA,
         start_ns: int = 0,
     ) -> None:
         self.scenario = scenario
@@ -70,6 +73,8 @@ class World:
         self.seed = seed
         self.start_ns = self.stamp_ns = start_ns
         self._noise = noise
+        self.camera = camera
+        self._renderer: CameraRenderer | None = None
         params = params or CarParams()
         x, y = self.road.to_map(scenario.start_s_m, scenario.start_d_m)
         self.car = Car(params, float(x), float(y), float(self.road.yaw(scenario.start_s_m)), scenario.start_speed_mps)
@@ -126,6 +131,17 @@ class World:
     def ultrasonics(self) -> tuple[UltrasonicEcho, ...]:
         """Measure with all twelve ultrasonic rangers."""
         return range_ultrasonic(self.stamp_ns, self.surroundings(), self._rng("ultrasonic"))
+
+    def picture(self) -> Image:
+        """Take a picture with the front camera ``self.camera``."""
+        if self._renderer is None:
+            self._renderer = CameraRenderer(self.road, self.camera, self.seed)
+        bodies = [
+            Body(box, actor.spec.rgb, actor.braking)
+            for box, actor in zip(self.surroundings().boxes, self.actors, strict=True)
+        ]
+        car = self.car
+        return Image(self.stamp_ns, self._renderer.render(car.x_m, car.y_m, car.yaw_rad, self.s_m, bodies))
 
     # --- what really is ----------------------------------------------------------------------------------------
 

@@ -1,0 +1,105 @@
+"""Materials of the rendered picture, made once: road surface, grain, panorama of sky and hills, trees."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from adas_perception.sim.road import Road
+
+Picture = NDArray[np.uint8]
+FloatPicture = NDArray[np.float32]
+
+HAZE_RGB = (196, 208, 218)
+_SKY_TOP_RGB = (92, 142, 200)
+_ASPHALT_RGB = (98, 98, 101)
+_GRAVEL_RGB = (142, 134, 118)
+_GRASS_RGB = (98, 118, 62)
+_MEADOW_RGB = (124, 136, 74)
+
+# Surface table: lateral resolution, reach to each side and levels of blur, each twice as wide as the one before.
+SURFACE_TEXEL_M = 0.02
+SURFACE_REACH_M = 40.0
+SURFACE_LEVELS = 8
+GRAIN_TEXELS = 512
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, int], scales: tuple[int, ...]) -> FloatPicture:
+    """Periodic noise of mean 0 and deviation 1, a sum over blur scales in pixels."""
+    total = np.zeros(shape, np.float32)
+    for scale in scales:
+        white = rng.standard_normal(shape).astype(np.float32)
+        pad = 4 * scale
+        wrapped = cv2.copyMakeBorder(white, pad, pad, pad, pad, cv2.BORDER_WRAP)
+        layer = cv2.GaussianBlur(wrapped, (0, 0), scale)[pad:-pad, pad:-pad] if scale > 1 else white
+        total += layer / layer.std()
+    return np.asarray(total / total.std())
+
+
+def surface_table(road: Road, rng: np.random.Generator) -> Picture:
+    """Colours (levels, texels, 3) of the ground across the road, right to left, ever more blurred."""
+    d = np.arange(-SURFACE_REACH_M, SURFACE_REACH_M, SURFACE_TEXEL_M)
+    right, left = road.edges_m
+    colour = np.empty((len(d), 3), np.float32)
+    colour[:] = _MEADOW_RGB
+    colour[(d > right - 9.0) & (d < left + 9.0)] = _GRASS_RGB
+    colour[(d > right - 0.8) & (d < left + 0.8)] = _GRAVEL_RGB
+    paved = (d > right) & (d < left)
+    colour[paved] = _ASPHALT_RGB
+    for centre in road.lane_centres_m:
+        for track in (centre - 0.8, centre + 0.8):
+            colour -= (paved * 10.0 * np.exp(-(((d - track) / 0.28) ** 2)))[:, None]
+    grain = _noise(rng, (1, len(d)), (3, 12, 40))[0]
+    colour += np.where(paved, 1.5, 7.0)[:, None] * grain[:, None]
+    levels = [cv2.GaussianBlur(colour[None], (0, 0), 0.5 * 2.0**k)[0] for k in range(SURFACE_LEVELS)]
+    return np.clip(np.stack(levels), 0, 255).astype(np.uint8)
+
+
+def grain_tile(rng: np.random.Generator) -> Picture:
+    """Periodic grain (2 N, N, 3) about 128: the upper half for asphalt, the lower, rougher one for grass."""
+    shape = (GRAIN_TEXELS, GRAIN_TEXELS)
+    asphalt = 3.5 * _noise(rng, shape, (1, 2)) + 2.0 * _noise(rng, shape, (24,))
+    grass = 9.0 * _noise(rng, shape, (1, 2, 5)) + 5.0 * _noise(rng, shape, (20,))
+    tint = np.array([1.0, 1.0, 0.75], np.float32)
+    tile = np.concatenate([np.repeat(asphalt[..., None], 3, axis=2), grass[..., None] * tint])
+    return np.clip(128.0 + tile, 0, 255).astype(np.uint8)
+
+
+def panorama(width_px: int, height_px: int, rng: np.random.Generator) -> Picture:
+    """Sky, clouds and hills all around (height, width, 3), closed in itself; the lowest row is the horizon."""
+    up = np.linspace(1.0, 0.0, height_px, dtype=np.float32)[:, None, None]
+    sky = np.array(HAZE_RGB, np.float32) + (np.array(_SKY_TOP_RGB, np.float32) - HAZE_RGB) * up**0.8
+    cloud = _noise(rng, (height_px, width_px), (12, 28, 60))
+    cloud = cv2.blur(cloud, (61, 3), borderType=cv2.BORDER_REFLECT)
+    amount = np.clip(cloud - 0.35, 0.0, 1.0)[..., None] * 0.85 * np.clip(up * 2.5, 0.0, 1.0)
+    picture = sky + (np.array((246, 247, 248), np.float32) - sky) * amount
+    rows = np.arange(height_px)[:, None]
+    for reach, rgb, scales in ((26.0, (160, 178, 192), (220, 90)), (15.0, (122, 142, 138), (120, 40)), (7.0, (84, 102, 74), (14, 4))):
+        ridge = _noise(rng, (1, width_px), scales)[0]
+        top = height_px - np.clip(reach * (0.75 + 0.3 * ridge), 1.0, None)
+        cover = np.clip(rows - top[None] + 0.5, 0.0, 1.0)[..., None]
+        picture = picture + (np.array(rgb, np.float32) - picture) * cover
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def tree_sprites(rng: np.random.Generator, count: int = 4, size: int = 160) -> list[tuple[FloatPicture, FloatPicture]]:
+    """Trees as (colour (size, size, 3), opacity (size, size, 1)), lit from the upper left, standing on the lowest row."""
+    sprites = []
+    v, u = np.mgrid[0:size, 0:size].astype(np.float32) / size
+    for _ in range(count):
+        opacity = ((np.abs(u - 0.5) < 0.025) & (v > 0.55)).astype(np.float32)
+        light = np.full((size, size), -0.9, np.float32)
+        for _ in range(26):
+            angle, reach = rng.uniform(0, 2 * np.pi), 0.26 * np.sqrt(rng.uniform())
+            cu, cv_ = 0.5 + reach * np.cos(angle), 0.40 + 1.25 * reach * np.sin(angle)
+            radius = rng.uniform(0.07, 0.13)
+            blob = np.clip((radius - np.hypot(u - cu, v - cv_)) * size / 3.0, 0.0, 1.0)
+            shade = np.clip((cu - u) * 2.5 + (cv_ - v) * 4.0 + (0.4 - cv_) * 1.5, -1.0, 1.0)
+            light = light + (shade - light) * blob
+            opacity = np.maximum(opacity, blob)
+        light += 0.25 * _noise(rng, (size, size), (1, 3))
+        base = np.array([66 + rng.uniform(-8, 12), 92 + rng.uniform(-8, 8), 46.0], np.float32)
+        colour = np.clip(base + 26.0 * light[..., None], 8, 235).astype(np.float32)
+        sprites.append((colour, opacity[..., None]))
+    return sprites
