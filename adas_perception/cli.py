@@ -39,7 +39,7 @@ def demo(
     scenario: Annotated[str, typer.Option(help="name of the drive")] = "demo",
     out: Out = Path("out/demo"),
     preset: Preset = "",
-    can_interface: Annotated[str, typer.Option(help="python-can interface; 'remote' starts a loopback server")] = "auto",
+    can_interface: Annotated[str, typer.Option(help="python-can interface; auto: vcan0, else a server")] = "auto",
     can_channel: Annotated[str, typer.Option(help="channel of that interface")] = "",
     kill: Annotated[str, typer.Option(help="'process@seconds': end a process during the drive")] = "",
 ) -> None:

@@ -77,7 +77,8 @@ def test_never_less_braking_than_aeb_asks(acc, apa, aeb, brake, gas):
 
 @given(lka=st.floats(-0.5, 0.5), torque=st.floats(3.01, 20), sign=st.sampled_from([-1, 1]))
 def test_the_driver_always_wins_the_steering(lka, torque, sign):
-    proposal = arbitrate(of(Request(Function.LKA, 1, steering_rad=lka)), DriverInput(1, steering_torque_nm=sign * torque))
+    driver = DriverInput(1, steering_torque_nm=sign * torque)
+    proposal = arbitrate(of(Request(Function.LKA, 1, steering_rad=lka)), driver)
     assert proposal.steering_rad is None
 
 

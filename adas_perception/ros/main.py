@@ -8,17 +8,17 @@ from collections.abc import Callable
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
 
 from adas_perception.params import ParameterError
+from adas_perception.ros.node import AdasNode
 from adas_perception.ros.table import NODES, PROCESSES, nodes_of
 
 BAD_PARAMETERS = 2
 
 
-def _class(target: str) -> type[Node]:
+def _class(target: str) -> type[AdasNode]:
     module, name = target.split(":")
-    found: type[Node] = getattr(importlib.import_module(f"adas_perception.ros.nodes.{module}"), name)
+    found: type[AdasNode] = getattr(importlib.import_module(f"adas_perception.ros.nodes.{module}"), name)
     return found
 
 
@@ -26,10 +26,10 @@ def run(targets: list[str]) -> int:
     """Spin the nodes in one executor until SIGINT or SIGTERM; returns the exit status of the process."""
     rclpy.init(args=sys.argv)
     executor = SingleThreadedExecutor()
-    nodes: list[Node] = []
+    nodes: list[AdasNode] = []
     try:
         for target in targets:
-            nodes.append(_class(target)())
+            nodes.append(_class(target)())  # type: ignore[call-arg]
             executor.add_node(nodes[-1])
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
@@ -41,12 +41,12 @@ def run(targets: list[str]) -> int:
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
-    return 0
+    return max(node.exit_status for node in nodes)
 
 
-_targets = {node.name: (node.target,) for node in NODES}
-_targets |= {f"{process}_process": tuple(n.target for n in nodes_of(process)) for process in PROCESSES}
-_targets["sim_vehicle"] = ("sim_vehicle:SimVehicleNode",)
+_targets = {node.name: [node.target] for node in NODES}
+_targets |= {f"{process}_process": [n.target for n in nodes_of(process)] for process in PROCESSES}
+_targets["sim_vehicle"] = ["sim_vehicle:SimVehicleNode"]
 
 
 def __getattr__(executable: str) -> Callable[[], None]:
@@ -55,7 +55,7 @@ def __getattr__(executable: str) -> Callable[[], None]:
         raise AttributeError(executable)
 
     def main() -> None:
-        sys.exit(run(list(_targets[executable])))
+        sys.exit(run(_targets[executable]))
 
     return main
 

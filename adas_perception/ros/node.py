@@ -38,6 +38,7 @@ class AdasNode(Node):
     def __init__(self, name: str, kind: type[P]) -> None:
         super().__init__(name, namespace=NAMESPACE)
         self.params: Any = self._declare(kind)
+        self.exit_status = 0
         self.level, self.message = Level.OK, ""
         self.figures: dict[str, float] = {}
         self._inputs: list[Input[Any]] = []

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from ackermann_msgs.msg import AckermannDriveStamped
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Joy
 
@@ -69,7 +69,7 @@ class CanBridgeNode(AdasNode):
 
     # --- to the car ---
 
-    def _on_safety(self, status) -> None:  # noqa: ANN001 - DiagnosticStatus
+    def _on_safety(self, status: DiagnosticStatus) -> None:
         owners = {value.key: value.value for value in status.values}
         self._owners = (Function(owners.get("longitudinal", "none")), Function(owners.get("lateral", "none")))
         self._mode = status.message

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import PointCloud2, PointField
 
+from adas_perception.ros.convert.common import BASE, ConvertError, to_stamp
+
 DTYPES = {
     PointField.INT8: "i1",
     PointField.UINT8: "u1",
@@ -20,10 +22,6 @@ DTYPES = {
     PointField.FLOAT64: "f8",
 }
 Columns = Mapping[str, NDArray[np.float32]]
-
-
-class ConvertError(ValueError):
-    """A message cannot be used; the text says what is wrong with it."""
 
 
 def write_cloud(message: PointCloud2, columns: Columns) -> PointCloud2:
@@ -55,7 +53,7 @@ def read_cloud(message: PointCloud2, wanted: Mapping[str, Sequence[str]]) -> dic
         raise ConvertError(
             f"point cloud holds {len(message.data)} bytes, {points} points of {message.point_step} bytes announced"
         )
-    raw = np.frombuffer(message.data, np.uint8, points * message.point_step).reshape(points, -1)
+    raw = np.frombuffer(message.data, np.uint8, points * message.point_step).reshape(points, message.point_step)
     order = ">" if message.is_bigendian else "<"
     columns = {}
     for name, aliases in wanted.items():
@@ -71,3 +69,11 @@ def read_cloud(message: PointCloud2, wanted: Mapping[str, Sequence[str]]) -> dic
         cells = np.ascontiguousarray(raw[:, found.offset : end])
         columns[name] = cells.view(dtype).reshape(points).astype(np.float64)
     return columns
+
+
+def empty_cloud(stamp_ns: int, frame: str = BASE) -> PointCloud2:
+    """Return a cloud without points."""
+    message = PointCloud2()
+    message.header.stamp = to_stamp(stamp_ns)
+    message.header.frame_id = frame
+    return message

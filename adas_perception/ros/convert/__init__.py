@@ -1,0 +1,63 @@
+"""ROS messages to core types and back: the only place that knows both.
+
+Whatever is not finite, out of range or malformed raises ConvertError here and goes no further.
+"""
+
+from adas_perception.ros.convert.camera import from_detections, from_image, to_camera, to_detections, to_image
+from adas_perception.ros.convert.common import BASE, ConvertError, to_ns, to_stamp
+from adas_perception.ros.convert.decisions import (
+    from_path,
+    from_request,
+    from_slots,
+    from_state,
+    to_request,
+    to_state,
+)
+from adas_perception.ros.convert.lanes import from_lanes, to_lanes
+from adas_perception.ros.convert.objects import (
+    from_echo,
+    from_echoes,
+    from_objects,
+    from_radar,
+    from_targets,
+    to_echo,
+    to_echoes,
+    to_objects,
+    to_radar,
+    to_targets,
+)
+from adas_perception.ros.convert.vehicle import from_driver, from_ego, to_driver, to_ego
+
+__all__ = [
+    "BASE",
+    "ConvertError",
+    "from_detections",
+    "from_driver",
+    "from_echo",
+    "from_echoes",
+    "from_ego",
+    "from_image",
+    "from_lanes",
+    "from_objects",
+    "from_path",
+    "from_radar",
+    "from_request",
+    "from_slots",
+    "from_state",
+    "from_targets",
+    "to_camera",
+    "to_detections",
+    "to_driver",
+    "to_echo",
+    "to_echoes",
+    "to_ego",
+    "to_image",
+    "to_lanes",
+    "to_ns",
+    "to_objects",
+    "to_radar",
+    "to_request",
+    "to_stamp",
+    "to_state",
+    "to_targets",
+]

@@ -1,0 +1,84 @@
+"""Requests, the command, states, parking slots and paths."""
+
+from __future__ import annotations
+
+import math
+
+from ackermann_msgs.msg import AckermannDriveStamped
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import PoseArray, PoseStamped
+from nav_msgs.msg import Path
+
+from adas_perception import types as t
+from adas_perception.ros.convert.common import BASE, ConvertError, to_ns, to_stamp
+from adas_perception.ros.convert.vehicle import to_pose
+
+NO_OPINION = math.nan
+
+
+def from_request(request: t.Request | t.Command) -> AckermannDriveStamped:
+    """Write a request or a command; NaN is no opinion."""
+    message = AckermannDriveStamped()
+    message.header.stamp = to_stamp(request.stamp_ns)
+    message.header.frame_id = BASE
+    drive = message.drive
+    drive.acceleration = NO_OPINION if request.accel_mps2 is None else float(request.accel_mps2)
+    drive.steering_angle = NO_OPINION if request.steering_rad is None else float(request.steering_rad)
+    drive.speed = drive.jerk = drive.steering_angle_velocity = NO_OPINION
+    return message
+
+
+def to_request(message: AckermannDriveStamped, function: t.Function) -> t.Request:
+    """Read a request. Infinite values stay: the gate answers for them, and says so."""
+    accel, steering = message.drive.acceleration, message.drive.steering_angle
+    return t.Request(
+        function,
+        to_ns(message.header.stamp),
+        None if math.isnan(accel) else accel,
+        None if math.isnan(steering) else steering,
+    )
+
+
+def from_state(state: t.FunctionState) -> DiagnosticArray:
+    """Write the state of a function."""
+    status = DiagnosticStatus(
+        level=bytes([state.level]),
+        name=f"adas/{state.function.value}",
+        message=state.state,
+        hardware_id=state.reason,
+        values=[KeyValue(key=k, value=repr(float(v))) for k, v in state.values.items()],
+    )
+    message = DiagnosticArray(status=[status])
+    message.header.stamp = to_stamp(state.stamp_ns)
+    return message
+
+
+def to_state(message: DiagnosticArray) -> t.FunctionState:
+    """Read the state of a function."""
+    if len(message.status) != 1:
+        raise ConvertError(f"state message with {len(message.status)} statuses; exactly one needed")
+    status = message.status[0]
+    try:
+        function = t.Function(status.name.removeprefix("adas/"))
+        values = {v.key: float(v.value) for v in status.values}
+    except ValueError as error:
+        raise ConvertError(f"state message: {error}") from None
+    level = t.Level(int.from_bytes(status.level, "little"))
+    return t.FunctionState(function, to_ns(message.header.stamp), level, status.message, status.hardware_id, values)
+
+
+def from_slots(stamp_ns: int, poses: list[tuple[float, float, float]]) -> PoseArray:
+    """Write parking slots as (x, y, yaw) in base_link."""
+    message = PoseArray(poses=[to_pose(*p) for p in poses])
+    message.header.stamp = to_stamp(stamp_ns)
+    message.header.frame_id = BASE
+    return message
+
+
+def from_path(stamp_ns: int, poses: list[tuple[float, float, float]]) -> Path:
+    """Write a parking path as (x, y, yaw) in base_link."""
+    message = Path()
+    message.header.stamp = to_stamp(stamp_ns)
+    message.header.frame_id = BASE
+    message.poses = [PoseStamped(header=message.header, pose=to_pose(*p)) for p in poses]
+    return message
