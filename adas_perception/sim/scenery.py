@@ -70,9 +70,9 @@ def panorama(width_px: int, height_px: int, rng: np.random.Generator) -> Picture
     """Sky, clouds and hills all around (height, width, 3), closed in itself; the lowest row is the horizon."""
     up = np.linspace(1.0, 0.0, height_px, dtype=np.float32)[:, None, None]
     sky = np.array(HAZE_RGB, np.float32) + (np.array(_SKY_TOP_RGB, np.float32) - HAZE_RGB) * up**0.8
-    cloud = _noise(rng, (height_px, width_px), (12, 28, 60))
-    cloud = cv2.blur(cloud, (61, 3), borderType=cv2.BORDER_REFLECT)
-    amount = np.clip(cloud - 0.35, 0.0, 1.0)[..., None] * 0.85 * np.clip(up * 2.5, 0.0, 1.0)
+    cloud = _noise(rng, (height_px, width_px // 3), (3, 6, 14, 30))
+    cloud = cv2.resize(np.concatenate([cloud, cloud[:, :8]], axis=1), (width_px + 24, height_px))[:, :width_px]
+    amount = np.clip(0.8 * cloud - 0.3, 0.0, 1.0)[..., None] * 0.8 * np.clip(up * 2.0, 0.0, 1.0)
     picture = sky + (np.array((246, 247, 248), np.float32) - sky) * amount
     rows = np.arange(height_px)[:, None]
     for reach, rgb, scales in ((26.0, (160, 178, 192), (220, 90)), (15.0, (122, 142, 138), (120, 40)), (7.0, (84, 102, 74), (14, 4))):
