@@ -3,7 +3,7 @@ PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 BIN := .venv/bin
 
 # What a sourced ROS or another venv left in the shell must not leak into .venv.
-unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE RMW_IMPLEMENTATION ROS_DISTRO
 export AMENT_PREFIX_PATH := $(CURDIR)/.venv
 
 .DEFAULT_GOAL := help
