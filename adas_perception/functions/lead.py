@@ -1,0 +1,118 @@
+"""Which object ahead is the lead: the one in the car's own lane, or in its arc where no lane is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adas_perception.functions.common import line_usable, usable_tracks
+from adas_perception.functions.path import Arc, Neighbour, advance, ego_arc, neighbour
+from adas_perception.params import Params, Vehicle, param
+from adas_perception.types import EgoState, LaneLine, LaneLines, ObjectClass, Objects, Sensor, Track
+
+NOT_VEHICLES = (ObjectClass.TRAFFIC_LIGHT, ObjectClass.TRAFFIC_SIGN, ObjectClass.LANE_LINE)
+
+
+@dataclass(frozen=True)
+class LeadParams(Params):
+    """How the lead is chosen."""
+
+    lane_width_m: float = param(3.5, "lane width where fewer than two lines are seen", unit="m", low=2.0, high=6.0)
+    lane_reach: float = param(1.3, "a line is believed this much farther than it is seen", low=1.0, high=3.0)
+    line_confidence: float = param(0.5, "lines below this confidence are not used", low=0.0, high=1.0)
+    cycles_min: int = param(3, "sensor cycles before an object counts", low=1, high=20)
+    keep_m: float = param(0.4, "the present lead may be this much farther out than a new one", unit="m", low=0.0, high=1.0)
+    cut_in_m: float = param(
+        0.3, "a car this far over the line and still coming counts as in the lane (UN R157)", unit="m", low=0.0, high=1.0
+    )
+    cut_in_mps: float = param(0.2, "sideways speed that counts as still coming", unit="m/s", low=0.05, high=2.0)
+    moving_mps: float = param(2.0, "an object seen this fast is known to be a vehicle", unit="m/s", low=0.5, high=5.0)
+    stationary_cycles: int = param(
+        10, "sensor cycles before a standing object that no camera saw counts", low=1, high=100
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The lead: gap from bumper to bumper, speed and acceleration along the path.
+
+    ``certain`` tells that it is surely a vehicle: seen moving, or seen by the camera.
+    """
+
+    id: int
+    gap_m: float
+    speed_mps: float
+    accel_mps2: float
+    certain: bool
+
+
+class LeadSelector:
+    """Chooses the lead, with memory of who led before and of who has been seen moving."""
+
+    def __init__(self, params: LeadParams, vehicle: Vehicle) -> None:
+        self._p = params
+        self._vehicle = vehicle
+        self._lead_id: int | None = None
+        self._moved: set[int] = set()
+
+    def choose(self, ego: EgoState, objects: Objects, age_s: float, lanes: LaneLines | None) -> Lead | None:
+        """Return the nearest object in the own lane, None when the lane is free."""
+        arc = ego_arc(ego, self._vehicle)
+        tracks = usable_tracks(objects)
+        moving = {t.id for t in tracks if abs(t.vx_mps) > self._p.moving_mps}
+        self._moved = moving | (self._moved & {t.id for t in tracks})
+
+        leads = (self._lead(neighbour(advance(t, ego, age_s), arc), arc, lanes) for t in tracks)
+        nearest = min((lead for lead in leads if lead), key=lambda lead: lead.gap_m, default=None)
+        self._lead_id = nearest.id if nearest else None
+        return nearest
+
+    def _lead(self, n: Neighbour, arc: Arc, lanes: LaneLines | None) -> Lead | None:
+        """Return the object as a lead, or None when it is none."""
+        p, t = self._p, n.track
+        gap = n.near_s_m - self._vehicle.front_x_m
+        certain = t.id in self._moved or bool(t.sources & Sensor.CAMERA)
+        counts = t.age >= (p.cycles_min if certain else p.stationary_cycles) and t.label not in NOT_VEHICLES
+        ahead = gap > -self._vehicle.front_overhang_m
+        oncoming = n.vs_mps < -p.moving_mps
+        if not (counts and ahead) or oncoming or not self._in_lane(n, lanes):
+            return None
+        return Lead(t.id, max(gap, 0.0), n.vs_mps, t.ax_mps2, certain)
+
+    def _in_lane(self, n: Neighbour, lanes: LaneLines | None) -> bool:
+        """Return whether an object is in the own lane or cutting into it."""
+        p = self._p
+        middle, half_lane = self._lane_at(n, lanes)
+        offset = n.d_m - middle
+        outward = n.vd_mps if offset > 0.0 else -n.vd_mps
+        inside = abs(offset) < half_lane - (0.0 if n.track.id == self._lead_id else p.keep_m)
+        cutting_in = outward < -p.cut_in_mps and abs(offset) - n.half_width_m < half_lane - p.cut_in_m
+        return inside or cutting_in
+
+    def _lane_at(self, n: Neighbour, lanes: LaneLines | None) -> tuple[float, float]:
+        """Return where the middle of the lane is, as an offset from the arc, and half its width, at an object."""
+        half = self._p.lane_width_m / 2.0
+        left, right = usable_lines(lanes, self._p.line_confidence)
+        x, y = n.track.x_m, n.track.y_m
+        left = left if left and x <= left.x_max * self._p.lane_reach else None
+        right = right if right and x <= right.x_max * self._p.lane_reach else None
+        # The offset is taken across at the object's x, where the difference to the arc's own offset is small.
+        if left and right:
+            half = max(abs(left.y(x) - right.y(x)) / 2.0, 1.0)
+            return n.d_m - (y - (left.y(x) + right.y(x)) / 2.0), half
+        if left:
+            return n.d_m - (y - left.y(x) + half), half
+        if right:
+            return n.d_m - (y - right.y(x) - half), half
+        return 0.0, half
+
+
+def usable_lines(
+    lanes: LaneLines | None, confidence_min: float
+) -> tuple[LaneLine | None, LaneLine | None]:
+    """Return the left and the right line of the own lane, None where there is none to trust."""
+    left = lanes.left if lanes else None
+    right = lanes.right if lanes else None
+    return (
+        left if line_usable(left, confidence_min) else None,
+        right if line_usable(right, confidence_min) else None,
+    )
