@@ -70,12 +70,14 @@ def demo() -> Scenario:
     )  # fmt: skip
 
 
-def _straight(name: str, title: str, duration_s: float, speed_kmh: float, *actors: ActorSpec, **changes: object) -> Scenario:
-    """Build a short scenario on a straight road, ACC set at the start."""
-    driver = changes.get("driver", DriverScript((Phase(0.0, speed_mps=speed_kmh * KMH), Phase(0.3)), ((0.1, Button.ACC_SET),)))
-    assert isinstance(driver, DriverScript)
+def _straight(
+    name: str, title: str, duration_s: float, speed_kmh: float, *actors: ActorSpec, driver: DriverScript | None = None
+) -> Scenario:
+    """Build a short scenario on a straight road; unless told otherwise the driver sets ACC and lets it drive."""
+    speed = speed_kmh * KMH
+    cruising = DriverScript((Phase(0.0, speed_mps=speed), Phase(0.3)), ((0.1, Button.ACC_SET),))
     return Scenario(
-        name, title, duration_s, Road(1000.0), 60.0, RIGHT_LANE_M, speed_kmh * KMH, speed_kmh * KMH, driver, actors
+        name, title, duration_s, Road(1000.0), 60.0, RIGHT_LANE_M, speed, speed, driver or cruising, actors
     )
 
 
