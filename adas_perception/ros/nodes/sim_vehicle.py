@@ -1,0 +1,276 @@
+"""The simulated car: its sensors as ROS topics, /clock, and the car itself on the CAN bus, obeying CAN frames only."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from numpy.typing import NDArray
+from rclpy.publisher import Publisher
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, Range
+
+from adas_perception.can.bus import BusError, Port, open_bus
+from adas_perception.can.car import CarEncoder, CarReceiver
+from adas_perception.can.codec import Codec
+from adas_perception.can.messages import LATERAL, sample_time_ms
+from adas_perception.params import ParameterError, param
+from adas_perception.resources import config_path
+from adas_perception.ros import convert
+from adas_perception.ros.node import AdasNode
+from adas_perception.ros.nodes.can_bridge import CanBridgeParams
+from adas_perception.ros.table import NODES, STATES
+from adas_perception.sim.camera import DEFAULT_CAMERA, Body, CameraRenderer
+from adas_perception.sim.draw import draw_camera, draw_top_view
+from adas_perception.sim.recorder import Recorder, Row, save_record
+from adas_perception.sim.scenarios import scenario
+from adas_perception.sim.world import World
+from adas_perception.types import Command, Function, FunctionState, Level, nanoseconds
+from adas_perception.types import Image as Picture
+
+TICK_S = 0.025
+# Every how many ticks a sensor fires, and on which of them: the radar never on the tick of the camera.
+CAMERA, RADAR_FRONT, RADAR_REAR, ULTRASONIC, VIDEO = (2, 0), (2, 1), (4, 2), (4, 3), (4, 0)
+# Real rangers are off at speed.
+ULTRASONIC_BELOW_MPS = 10.0
+CLOCK_START_NS = 10_000_000_000
+READY_TIMEOUT_S = 60.0
+# How long the clock stands still for a frame of the stack, and after how many vain waits it no longer does.
+PATIENCE_S = 0.1
+VAIN_WAITS = 4
+RECEIVE_TIMEOUT_S = 0.1
+TOP_VIEW_PX = 200
+
+
+@dataclass(frozen=True)
+class SimParams(CanBridgeParams):
+    """What is driven and where the record goes."""
+
+    scenario: str = param("demo", "name of the drive")
+    out: str = param("out/demo", "folder of the record")
+    seed: int = param(0, "seed of the sensors' noise", low=0, high=1_000_000)
+    real_time_factor: float = param(1.0, "fastest simulated against wall time", low=0.05, high=20.0)
+
+
+class SimVehicleNode(AdasNode):
+    """Drives the scenario in a thread of its own while the executor listens to what the stack says."""
+
+    def __init__(self) -> None:
+        super().__init__("sim_vehicle", SimParams)
+        try:
+            self._scenario = scenario(self.params.scenario)
+            self._port = Port(open_bus(self.params.can_interface, self.params.can_channel, self.params.can_bitrate))
+        except (ValueError, BusError) as error:
+            raise ParameterError(str(error)) from None
+        codec = Codec(config_path("adas.dbc"))
+        self._encoder, self._receiver = CarEncoder(codec), CarReceiver(codec)
+        self._stamp_ns = CLOCK_START_NS
+        self._handed_over: dict[int, float] = {}
+        self._latencies: list[float] = []
+        self._lateral_frames = self._vain_waits = 0
+        self._alive: set[str] = set()
+        self._mode = self._reason = ""
+        self._network_ms = math.nan
+        self._states: dict[Function, FunctionState] = {}
+        self._running = True
+        self._create_topics()
+        self._threads = [threading.Thread(target=f, daemon=True) for f in (self._receive, self._run)]
+        for thread in self._threads:
+            thread.start()
+
+    def _create_topics(self) -> None:
+        self._clock = self.create_publisher(Clock, "/clock", 10)
+        self._image = self.create_publisher(Image, "camera/image", 2)
+        self._info = self.create_publisher(CameraInfo, "camera/camera_info", 2)
+        self._radar = {n: self.create_publisher(PointCloud2, f"radar/{n}", 5)
+                       for n in ("front", "rear_left", "rear_right")}  # fmt: skip
+        self._ranges: dict[str, Publisher] = {}
+        self.lanes = self.listen("lanes", PointCloud2, convert.to_lanes)
+        self.objects = self.listen("objects", PointCloud2, convert.to_objects)
+        for topic in STATES:
+            self.listen(topic, DiagnosticArray, convert.to_state, self._on_state)
+        self.listen("safety/state", DiagnosticArray, lambda m: m.status[0], self._on_safety)
+        self.listen("heartbeat", DiagnosticStatus, lambda m: m, self._on_heartbeat, depth=50)
+
+    # --- what the stack says ---
+
+    def _on_state(self, state: FunctionState) -> None:
+        self._states[state.function] = state
+
+    def _on_safety(self, status: DiagnosticStatus) -> None:
+        self._mode, self._reason = status.message, status.hardware_id
+
+    def _on_heartbeat(self, status: DiagnosticStatus) -> None:
+        self._alive.add(status.name)
+        for value in status.values:
+            if value.key == "network_ms":
+                self._network_ms = float(value.value)
+
+    def _receive(self) -> None:
+        while self._running:
+            try:
+                frame = self._port.receive(RECEIVE_TIMEOUT_S)
+            except BusError as error:
+                self.get_logger().error(str(error))
+                return
+            arrived = time.perf_counter()
+            decoded = self._receiver.feed(frame, self._stamp_ns) if frame else None
+            if decoded is not None and decoded.name == LATERAL:
+                self._lateral_frames += 1
+                handed_over = self._handed_over.pop(int(decoded.signals["SampleTime"]), None)
+                if handed_over is not None:
+                    self._latencies.append(1e3 * (arrived - handed_over))
+
+    # --- the drive ---
+
+    def _run(self) -> None:
+        try:
+            ready = self._wait_for_stack()
+            self.exit_status = self._drive() if ready else 1
+        finally:
+            self._running = False
+            self.context.try_shutdown()
+
+    def _wait_for_stack(self) -> bool:
+        """Let clock and sensors run, the car frozen, until every node is heard and every function available."""
+        wanted = {node.name for node in NODES}
+        console = Console(stderr=True)
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        renderer = CameraRenderer(self._scenario.road)
+        with console.status("waiting for the nodes of the stack"):
+            tick = 0
+            while self._running and time.monotonic() < deadline:
+                world = World(self._scenario, self.params.seed, start_ns=self._stamp_ns)
+                self._publish(world, renderer, tick)
+                if wanted <= self._alive and self._mode == "NORMAL":
+                    return True
+                time.sleep(TICK_S)
+                self._stamp_ns += nanoseconds(TICK_S)
+                tick += 1
+        missing = ", ".join(sorted(wanted - self._alive))
+        reason = f"not heard: {missing}" if missing else f"the stack is {self._mode}: {self._reason}"
+        console.print(f"adas: the stack did not get ready within {READY_TIMEOUT_S:.0f} s; {reason}")
+        return False
+
+    def _drive(self) -> int:
+        world = World(self._scenario, self.params.seed, start_ns=self._stamp_ns)
+        renderer = CameraRenderer(world.road)
+        recorder = Recorder(world, can=f"{self.params.can_interface} {self.params.can_channel}")
+        out = Path(self.params.out)
+        (out / "started").touch()
+        began = time.perf_counter()
+        tick = 0
+        self._latencies.clear()
+        bar = Progress(TextColumn("driving"), BarColumn(), TextColumn("{task.completed:.0f} of {task.total:.0f} s"))
+        with bar:
+            task = bar.add_task("drive", total=self._scenario.duration_s)
+            while self._running and not world.done:
+                accel, steering = self._receiver.request(self._stamp_ns)
+                world.step(TICK_S, accel, steering)
+                self._stamp_ns = world.stamp_ns
+                tick += 1
+                picture = self._publish(world, renderer, tick)
+                self._record(recorder, world, Command(0, accel, steering), picture, tick)
+                bar.update(task, completed=world.time_s)
+                self._pace(began, tick)
+        wall_s = time.perf_counter() - began
+        save_record(recorder.finish(wall_s), out)
+        return 0
+
+    def _pace(self, began: float, tick: int) -> None:
+        """Wait for the wall clock, and for a frame of the stack that answers this tick."""
+        frames = self._lateral_frames
+        due = began + tick * TICK_S / self.params.real_time_factor
+        time.sleep(max(due - time.perf_counter(), 0.0))
+        if self._vain_waits < VAIN_WAITS:
+            patience = time.perf_counter() + PATIENCE_S
+            while self._running and self._lateral_frames == frames and time.perf_counter() < patience:
+                time.sleep(0.001)
+        self._vain_waits = self._vain_waits + 1 if self._lateral_frames == frames else 0
+
+    def _publish(self, world: World, renderer: CameraRenderer, tick: int) -> Picture | None:
+        """Send what the car and its sensors measure at this tick."""
+        now_ns = world.stamp_ns
+        self._clock.publish(Clock(clock=convert.to_stamp(now_ns)))
+        ego, driver = world.ego(), world.driver_input()
+        for frame in self._encoder.frames(ego, driver, (ego.speed_mps,) * 4):
+            self._port.send(frame)
+        if _fires(RADAR_FRONT, tick):
+            self._radar["front"].publish(convert.from_radar(world.radar("front")))
+        if _fires(RADAR_REAR, tick):
+            for name in ("rear_left", "rear_right"):
+                self._radar[name].publish(convert.from_radar(world.radar(name)))
+        if _fires(ULTRASONIC, tick) and ego.speed_mps < ULTRASONIC_BELOW_MPS:
+            self._publish_ranges(world)
+        return self._publish_picture(world, renderer) if _fires(CAMERA, tick) else None
+
+    def _publish_ranges(self, world: World) -> None:
+        for echo in world.ultrasonics():
+            if echo.sensor not in self._ranges:
+                self._ranges[echo.sensor] = self.create_publisher(Range, f"ultrasonic/{echo.sensor}", 5)
+            self._ranges[echo.sensor].publish(convert.from_echo(echo, 0.15, 5.5))
+
+    def _publish_picture(self, world: World, renderer: CameraRenderer) -> Picture:
+        bodies = [
+            Body(box, actor.spec.rgb, actor.braking)
+            for box, actor in zip(world.surroundings().boxes, world.actors, strict=True)
+        ]
+        car = world.car
+        picture = Picture(world.stamp_ns, renderer.render(car.x_m, car.y_m, car.yaw_rad, world.s_m, bodies))
+        model = renderer.model
+        info = CameraInfo(width=model.width_px, height=model.height_px)
+        info.header.stamp = convert.to_stamp(world.stamp_ns)
+        info.k = [model.fx_px, 0.0, model.cx_px, 0.0, model.fy_px, model.cy_px, 0.0, 0.0, 1.0]
+        self._info.publish(info)
+        message = convert.from_image(picture)
+        # The latency counts from here: what came before is the renderer's work, not the stack's.
+        self._handed_over[sample_time_ms(world.stamp_ns)] = time.perf_counter()
+        self._image.publish(message)
+        return picture
+
+    def _record(self, recorder: Recorder, world: World, command: Command, picture: Picture | None, tick: int) -> None:
+        now_s = world.time_s
+        acc = self._states.get(Function.ACC)
+        set_speed = acc.values.get("set_speed_mps", math.nan) if acc else math.nan
+        recorder.tick(Row.from_world(world, command, set_speed))
+        recorder.state(now_s, "safety", self._mode, self._reason)
+        for state in list(self._states.values()):
+            recorder.function_state(now_s, state)
+        while self._latencies:
+            recorder.latency(now_s, self._latencies.pop())
+        if _fires(CAMERA, tick) and math.isfinite(self._network_ms):
+            recorder.network(now_s, self._network_ms)
+        alerts = [f"{s.function.name} {s.state}" for s in self._states.values() if s.level >= Level.WARN]
+        for alert in alerts:
+            recorder.note(now_s, alert)
+        if picture is not None and _fires(VIDEO, tick):
+            recorder.frame(now_s, *self._views(picture, alerts))
+
+    def _views(self, picture: Picture, alerts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        bsd = self._states.get(Function.BSD)
+        values = bsd.values if bsd else {}
+        sides = (values.get("left_level", 0.0) > 0.0, values.get("right_level", 0.0) > 0.0)
+        lanes, objects = self.lanes.value, self.objects.value
+        camera = draw_camera(picture.rgb, DEFAULT_CAMERA, lanes, None, objects, alerts)
+        top = draw_top_view(TOP_VIEW_PX, camera.shape[0], lanes, objects, blind_spots=sides)
+        return camera, top
+
+    def destroy_node(self) -> None:
+        """End the drive, close the bus."""
+        self._running = False
+        for thread in self._threads:
+            thread.join(2.0)
+        self._port.close()
+        super().destroy_node()
+
+
+def _fires(schedule: tuple[int, int], tick: int) -> bool:
+    every, phase = schedule
+    return tick % every == phase
