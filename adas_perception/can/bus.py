@@ -46,9 +46,7 @@ def open_bus(interface: str, channel: str, bitrate: int = 500_000) -> can.BusABC
     try:
         bus = can.Bus(interface=interface, channel=channel, bitrate=bitrate)
     except can.CanInterfaceNotImplementedError as error:
-        extra = "; install the package python-can-remote" if interface == "remote" else ""
-        known = ", ".join(sorted(can.VALID_INTERFACES))
-        raise BusError(f"python-can has no interface '{interface}'{extra}; known: {known}") from error
+        raise BusError(_no_interface(interface, error)) from error
     except Exception as error:  # each driver of python-can raises its own kind
         raise BusError(
             f"CAN channel '{channel}' of interface '{interface}' cannot be opened ({error}); "
@@ -57,6 +55,15 @@ def open_bus(interface: str, channel: str, bitrate: int = 500_000) -> can.BusABC
     if interface == "remote":
         _hurry(bus)
     return bus
+
+
+def _no_interface(interface: str, error: Exception) -> str:
+    if interface in can.VALID_INTERFACES:
+        return f"the driver of CAN interface '{interface}' is missing ({error}); install it"
+    if interface == "remote":
+        return "python-can has no interface 'remote'; install the package python-can-remote"
+    known = ", ".join(sorted(can.VALID_INTERFACES))
+    return f"python-can has no interface '{interface}'; known: {known}"
 
 
 def socketcan_available(channel: str) -> bool:
@@ -83,11 +90,11 @@ class Port:
 
     def send(self, frame: Frame) -> bool:
         """Send a frame; return False, and count it as dropped, when the bus does not take it."""
-        message = can.Message(arbitration_id=frame.id, data=frame.data, is_extended_id=False)
         taken = False
         if not self._closed:
             # Each driver raises its own kind; whatever it is, the next tick must come.
             with contextlib.suppress(Exception):
+                message = can.Message(arbitration_id=frame.id, data=frame.data, is_extended_id=False, check=True)
                 self._bus.send(message, timeout=SEND_TIMEOUT_S)
                 taken = True
         self.sent += taken
@@ -120,9 +127,10 @@ class Port:
         shutdown.join(SHUTDOWN_S)
 
     def _shutdown(self) -> None:
-        # A peer that has gone first is no error when closing.
+        # A peer that has gone first is no error when closing, but stops a driver before it has told its base.
         with contextlib.suppress(Exception):
             self._bus.shutdown()
+        can.BusABC.shutdown(self._bus)
 
 
 @contextlib.contextmanager
@@ -137,9 +145,7 @@ def loopback_server(port: int = 0) -> Iterator[str]:
         raise BusError(f"port {port} is occupied by another program; choose another, or 0 for a free one")
     command = [sys.executable, "-m", "can_remote", "-i", "virtual", "-H", HOST, "-p", str(port)]
     # In a session of its own, so that Ctrl-C reaches the clients first and they close in good order.
-    server = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     channel = f"ws://{HOST}:{port}/"
     try:
         _await_server(server, channel)

@@ -120,15 +120,16 @@ class Schedule:
     def due(self, now_ns: int) -> list[str]:
         """Return the messages to send at ``now_ns``, each call counting as sent.
 
-        A message is sent up to a quarter of its cycle early, because a tick that comes a little too soon
-        would otherwise skip a whole period. After a pause or a jump of the clock the cycle starts anew.
+        A message is sent up to half a cycle early, because a tick that comes a little too soon would
+        otherwise skip a whole period; on average the cycle is kept. After a pause or a jump of the clock
+        the cycle starts anew.
         """
         names = []
         for name, cycle_ns in self._cycles.items():
             due_ns = self._due.get(name, now_ns)
-            if abs(now_ns - due_ns) > cycle_ns:
+            if abs(now_ns - due_ns) > 2 * cycle_ns:
                 due_ns = now_ns
-            if now_ns >= due_ns - cycle_ns // 4:
+            if now_ns >= due_ns - cycle_ns // 2:
                 names.append(name)
                 due_ns += cycle_ns
             self._due[name] = due_ns

@@ -87,9 +87,7 @@ class VehicleReceiver:
 
     def ego(self, now_ns: int) -> EgoState | None:
         """Return the state of the car, stamped with the oldest measurement in it."""
-        speed, motion, steering, gear = (
-            self._inbox.latest(name, now_ns) for name in (SPEED, MOTION, STEERING, GEAR)
-        )
+        speed, motion, steering, gear = (self._inbox.latest(name, now_ns) for name in (SPEED, MOTION, STEERING, GEAR))
         pose = self._pose
         if speed is None or motion is None or steering is None or gear is None or pose is None:
             return None
@@ -107,9 +105,7 @@ class VehicleReceiver:
 
     def driver(self, now_ns: int) -> DriverInput | None:
         """Return what the driver does, stamped with the oldest measurement in it."""
-        pedals, steering, switches = (
-            self._inbox.latest(name, now_ns) for name in (PEDALS, STEERING, SWITCHES)
-        )
+        pedals, steering, switches = (self._inbox.latest(name, now_ns) for name in (PEDALS, STEERING, SWITCHES))
         if pedals is None or steering is None or switches is None:
             return None
         pressed = switches.signals
