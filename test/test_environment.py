@@ -195,6 +195,29 @@ def test_a_failing_pip_becomes_one_sentence_with_its_log(tmp_path: Path, output:
     assert output in environment.log.read_text()
 
 
+def test_nothing_is_trusted_after_a_pip_that_did_not_end_well(tmp_path: Path) -> None:
+    environment = fake_pip(tmp_path, "killed")
+    environment.remember({"venv": "made"})
+    assert environment.done() == {"venv": "made"}
+    with pytest.raises(mach.SetupError):
+        environment.install_wheels()
+    assert environment.done() == {}
+    environment.python.write_text("#!/bin/sh\n")
+    environment.install_wheels()
+    assert environment.done() == {"venv": "made"}
+
+
+def test_each_step_is_announced_with_its_seconds(
+    recorded: Recorded, machine: mach.Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded.fail_at = "vision_msgs"
+    with pytest.raises(mach.SetupError):
+        recorded.again(machine)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "[1/6] making .venv ... 0 s"
+    assert lines[-1] == "[5/6] building vision_msgs ... failed"
+
+
 @pytest.mark.slow
 def test_a_dead_registry_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PIP_")]:

@@ -62,6 +62,7 @@ class Environment:
         self.python = venv / "bin" / "python"
         self.log = venv / "setup.log"
         self.state_file = venv / "setup.json"
+        self.unsure = venv / "setup.unsure"
         self.setup_cfg = configparser.ConfigParser()
         self.setup_cfg.read(repository / "setup.cfg")
 
@@ -91,7 +92,7 @@ class Environment:
 
     def done(self) -> dict[str, str]:
         """Return the fingerprints of the steps that were finished; none where .venv is unusable."""
-        if not self.python.exists() or not self.state_file.exists():
+        if not self.python.exists() or not self.state_file.exists() or self.unsure.exists():
             return {}
         try:
             return dict(json.loads(self.state_file.read_text()))
@@ -110,8 +111,14 @@ class Environment:
         self.call([self.base_python, "-m", "venv", str(self.venv)])
 
     def install_wheels(self) -> None:
-        """Install everything that comes from the package registry."""
+        """Install everything that comes from the package registry.
+
+        A pip that was killed can leave half a package that it takes for a whole one later, so nothing
+        in .venv is trusted until pip has ended well.
+        """
+        self.unsure.touch()
         self.pip(*self.requirements())
+        self.unsure.unlink()
 
     def install_dbc(self) -> None:
         """Install the collection of car makers' DBC files that replay and tests read."""
