@@ -30,11 +30,11 @@ def _motion(dt_s: float, acceleration_time_s: float) -> FloatArray:
 
 def predict(
     states: FloatArray, covariances: FloatArray, dt_s: float, acceleration_time_s: float,
-    jerk: FloatArray, lateral_mps2: FloatArray,
+    jerk: FloatArray, lateral: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
     """Move the objects over ground by ``dt_s``.
 
-    ``jerk`` (N,) is the density of the white jerk along x in m/s3/sqrt(Hz), ``lateral_mps2`` (N,) that of the white
+    ``jerk`` (N,) is the density of the white jerk along x in m/s3/sqrt(Hz), ``lateral`` (N,) that of the white
     acceleration along y in m/s2/sqrt(Hz).
     """
     F = _motion(dt_s, acceleration_time_s)
@@ -44,7 +44,7 @@ def predict(
     across[[Y, VY]] = dt_s / 2.0, 1.0
     noise = (
         (jerk**2 * dt_s)[:, None, None] * np.outer(along, along)
-        + (lateral_mps2**2 * dt_s)[:, None, None] * np.outer(across, across)
+        + (lateral**2 * dt_s)[:, None, None] * np.outer(across, across)
     )  # fmt: skip
     return states @ F.T, F @ covariances @ F.T + noise
 

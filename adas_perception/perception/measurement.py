@@ -149,7 +149,7 @@ def near_face(
     dx, dy = origin[0] - x_m, origin[1] - y_m
     along, across = c * dx + s * dy, c * dy - s * dx
     half_length, half_width = size.length_m / 2.0, size.width_m / 2.0
-    third = 1.0 / math.sqrt(3.0)
+    third = 1.0 / math.sqrt(6.0)
     if abs(along) > half_length:
         point, sigma = (math.copysign(half_length, along), 0.0), (0.0, half_width * third)
     else:

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from adas_perception.params import Mount, Params, param
-from adas_perception.types import EgoState, FloatArray, RadarScan, RadarTarget, RadarTargets
+from adas_perception.types import EgoState, FloatArray, RadarScan, RadarTarget, RadarTargets, seconds
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ class RadarClusterer:
 
     def __init__(self, params: RadarParams) -> None:
         self._params = params
+        self._way_m = 0.0
+        self._ego_ns = 0
         self.rejected = 0
 
     def step(self, scan: RadarScan, ego: EgoState | None) -> RadarTargets:
@@ -92,7 +94,9 @@ class RadarClusterer:
         if not len(rates):
             return RadarTargets(scan.stamp_ns, scan.sensor)
         speeds = _over_ground(points, rates, sensor.mount, ego)
-        group = _groups(points, rates if ego is None else speeds, p)
+        if ego is not None:
+            self._drive(ego)
+        group = _groups(points, rates if ego is None else speeds, self._way_m, p)
         face = _near_face(points, group, sensor.mount, p.face_depth_m)
         values = np.column_stack([points, rates, speeds])[face]
         means = np.column_stack([np.bincount(group[face], column) for column in values.T])
@@ -102,6 +106,13 @@ class RadarClusterer:
             for (x, y, rate, speed), count in zip(means.tolist(), np.bincount(group).tolist(), strict=True)
         )
         return RadarTargets(scan.stamp_ns, scan.sensor, items)
+
+    def _drive(self, ego: EgoState) -> None:
+        """Count the way driven: long groups are cut at marks that stand still on the road."""
+        dt = seconds(ego.stamp_ns - self._ego_ns)
+        if 0.0 < dt < 1.0:
+            self._way_m += ego.speed_mps * dt
+        self._ego_ns = ego.stamp_ns
 
     def _valid(self, scan: RadarScan, sensor: Coverage) -> tuple[FloatArray, FloatArray]:
         """Return the usable detections: points (N, 2) in base_link and their range rates (N,)."""
@@ -133,16 +144,18 @@ def _over_ground(points: FloatArray, rates: FloatArray, mount: Mount, ego: EgoSt
     return np.asarray(rates + ray @ sensor_velocity)
 
 
-def _groups(points: FloatArray, speeds: FloatArray, p: RadarParams) -> NDArray[np.intp]:
-    """Return the number (N,) of the group of each detection: together in position and speed, cut up along x."""
+def _groups(points: FloatArray, speeds: FloatArray, way_m: float, p: RadarParams) -> NDArray[np.intp]:
+    """Return the number (N,) of the group of each detection: close in position and speed, long groups cut along x."""
     n = len(points)
     scaled = np.column_stack([points / (p.gap_along_m, p.gap_across_m), speeds / p.gap_speed_mps])
     pairs = cKDTree(scaled).query_pairs(1.0, output_type="ndarray")
     graph = coo_matrix((np.ones(len(pairs), dtype=np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     count, together = connected_components(graph, directed=False)
-    start = np.full(count, np.inf)
-    np.minimum.at(start, together, points[:, 0])
-    piece = (points[:, 0] - start[together]) // p.length_max_m
+    low, high = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(low, together, points[:, 0])
+    np.maximum.at(high, together, points[:, 0])
+    long = high - low > p.length_max_m
+    piece = np.where(long[together], (points[:, 0] + way_m) // p.length_max_m, 0.0)
     _, group = np.unique(np.column_stack([together, piece]), axis=0, return_inverse=True)
     return np.asarray(group).reshape(n)
 

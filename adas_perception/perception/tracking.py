@@ -56,6 +56,9 @@ HEADING_SPEED_MPS = 2.0
 WIDTH_GAIN = 0.2
 WIDTH_RANGE = (0.7, 1.5)
 VOTES_MAX = 10
+# From this speed on objects may use the whole process noise, below at least this part of it.
+AGILE_SPEED_MPS = 5.0
+AGILITY_MIN = 0.2
 FORBIDDEN = 1e6
 
 
@@ -65,9 +68,9 @@ class FusionParams(Params):
 
     radars: Radars = Radars()
     noise: SensorNoise = SensorNoise()
-    jerk: float = param(4.0, "white jerk of traffic along the road", unit="m/s3/sqrt(Hz)", low=0.1, high=20.0)
-    lateral: float = param(1.5, "white acceleration across the road", unit="m/s2/sqrt(Hz)", low=0.1, high=10.0)
-    accel_time_s: float = param(3.0, "time in which an acceleration fades", unit="s", low=0.1, high=60.0)
+    jerk: float = param(3.0, "white jerk of traffic along the road", unit="m/s3/sqrt(Hz)", low=0.1, high=20.0)
+    lateral: float = param(2.0, "white acceleration across the road", unit="m/s2/sqrt(Hz)", low=0.1, high=10.0)
+    accel_time_s: float = param(6.0, "time in which an acceleration fades", unit="s", low=0.1, high=60.0)
     speed_sigma_x_mps: float = param(20.0, "speed of a new moving object along x", unit="m/s", low=1.0, high=60.0)
     speed_sigma_y_mps: float = param(6.0, "speed of a new moving object along y", unit="m/s", low=1.0, high=60.0)
     accel_sigma_mps2: float = param(1.0, "acceleration of a new object", unit="m/s2", low=0.1, high=10.0)
@@ -201,8 +204,11 @@ class Fusion:
             return -dt
         if self._lives:
             p = self._params
-            jerk, lateral = np.full(len(self._lives), p.jerk), np.full(len(self._lives), p.lateral)
-            moved = kalman.predict(self._states, self._covariances, dt, p.accel_time_s, jerk, lateral)
+            # What stands hardly swerves or speeds up; this keeps guard rails from slipping along with the car.
+            agility = np.clip(np.hypot(*self._states[:, 2:4].T) / AGILE_SPEED_MPS, AGILITY_MIN, 1.0)
+            moved = kalman.predict(
+                self._states, self._covariances, dt, p.accel_time_s, p.jerk * agility, p.lateral * agility
+            )
             car = self._motion.pose(stamp_ns).seen_from(self._motion.pose(self._stamp_ns))
             self._states, self._covariances = kalman.follow_car(*moved, *car)
             self._lives = [replace(life, yaw_rad=life.yaw_rad - car.yaw_rad) for life in self._lives]
@@ -297,13 +303,13 @@ class Fusion:
         size = TYPICAL_SIZE[label]
         still = abs(seen.speeds[point]) < p.still_below_mps and seen.speed_sigmas[point] < p.still_below_mps
         slow = label in (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST)
-        sigma_x = sigma_y = p.still_sigma_mps
-        if not still:
-            sigma_x, sigma_y = (p.speed_sigma_y_mps,) * 2 if slow else (p.speed_sigma_x_mps, p.speed_sigma_y_mps)
+        sigma_x = p.still_sigma_mps if still else p.speed_sigma_y_mps if slow else p.speed_sigma_x_mps
+        sigma_y = p.still_sigma_mps if still else p.speed_sigma_y_mps
+        sigma_a = p.accel_sigma_mps2 * (AGILITY_MIN if still else 1.0)
         guess = seen.points[point] + seen.rays[point] * size.length_m / 2.0
         offset, spread = near_face(*guess, 0.0, size, seen.origin)
         state = np.array([*(seen.points[point] - offset), 0.0, 0.0, 0.0])
-        covariance = np.diag([0.0, 0.0, sigma_x**2, sigma_y**2, p.accel_sigma_mps2**2])
+        covariance = np.diag([0.0, 0.0, sigma_x**2, sigma_y**2, sigma_a**2])
         covariance[:2, :2] = seen.covariances[point] + spread
         H = np.zeros((1, 1, kalman.SIZE))
         H[0, 0, kalman.VX : kalman.VY + 1] = seen.rays[point]
