@@ -127,7 +127,7 @@ def recorded(tmp_path: Path) -> Recorded:
     message = repository / "tools" / "msgs" / "vision_msgs" / "Point2D.msg"
     message.parent.mkdir(parents=True)
     message.write_text("float64 x\n")
-    for name in ("setup.cfg", "setup.py", "pyproject.toml"):
+    for name in ("setup.cfg", "setup.py"):
         (repository / name).write_bytes((REPOSITORY / name).read_bytes())
     return Recorded(repository)
 

@@ -72,7 +72,7 @@ class Environment:
         venv = digest([*map(str, sys.version_info[:2]), str(self.venv)])
         wheels = digest([venv, *requirements])
         recipe = list((self.repository / "tools" / "msgs").rglob("*"))
-        files = [self.repository / name for name in ("setup.cfg", "setup.py", "pyproject.toml")]
+        files = [self.repository / name for name in ("setup.cfg", "setup.py")]
         return [
             Step("venv", "making .venv", venv, self.make_venv),
             Step("wheels", f"installing {len(requirements)} requirements", wheels, self.install_wheels),
