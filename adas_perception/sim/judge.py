@@ -1,0 +1,108 @@
+"""What a drive is judged by: the checks of the demo and the figures beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adas_perception.sim.recorder import Record
+
+MIN_GAP_M = 1.0
+# The strongest request that any function may make (config/limits.yaml, emergency.decel_max_mps2).
+MAX_DECEL_MPS2 = 10.0
+# Euro NCAP lane support: at most 0.3 m of the car beyond the line.
+MAX_BEYOND_LINE_M = 0.3
+MAX_LATERAL_MPS2 = 3.0
+MAX_OVERHEAD_MS = 15.0
+# The oldest sample that may still move an actuator (config/limits.yaml, age.request_s).
+MAX_LATENCY_MS = 250.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check: what was measured, what is allowed; ``passed`` is None when it was not measured."""
+
+    name: str
+    value: str
+    limit: str
+    passed: bool | None
+
+
+def verdicts(record: Record) -> tuple[Verdict, ...]:
+    """Judge a drive; an empty record fails."""
+    if len(record.signals["time_s"]) == 0:
+        return (Verdict("Drive recorded", "0 ticks", "> 0", False),)
+    return (*_driving(record), *_timing(record))
+
+
+def failed(record: Record) -> bool:
+    """Tell whether any check was broken."""
+    return any(v.passed is False for v in verdicts(record))
+
+
+def _driving(record: Record) -> tuple[Verdict, ...]:
+    s = record.signals
+    contacts = int(np.count_nonzero(np.diff(s["contact"], prepend=0.0) > 0.5))
+    gap = _smallest(s["gap_m"])
+    decel = float(np.max(-s["accel_mps2"]))
+    inside = float(np.min(np.minimum(s["to_left_m"], s["to_right_m"])))
+    lateral = float(np.max(np.abs(s["speed_mps"] * s["yaw_rate_radps"])))
+    beyond = f"{inside:.2f} m inside" if inside >= 0 else f"{-inside:.2f} m over the line"
+    return (
+        Verdict("Contacts", str(contacts), "0", contacts == 0),
+        Verdict("Smallest gap", _figure(gap, "m"), f">= {MIN_GAP_M:.1f} m", None if gap is None else gap >= MIN_GAP_M),
+        Verdict("Largest deceleration", f"{decel:.1f} m/s²", f"<= {MAX_DECEL_MPS2:.0f} m/s²", decel <= MAX_DECEL_MPS2),
+        Verdict("Lane kept", beyond, f"<= {MAX_BEYOND_LINE_M:.1f} m over the line", inside >= -MAX_BEYOND_LINE_M),
+        Verdict(
+            "Largest lateral acceleration", f"{lateral:.1f} m/s²", f"<= {MAX_LATERAL_MPS2:.0f} m/s²",
+            lateral <= MAX_LATERAL_MPS2,
+        ),
+    )  # fmt: skip
+
+
+def _timing(record: Record) -> tuple[Verdict, ...]:
+    latency, network = percentiles(record.latency_ms), percentiles(record.network_ms)
+    rows = [
+        Verdict(
+            "Camera stamp to CAN frame, p50 / p99", _pair(latency), f"p99 <= {MAX_LATENCY_MS:.0f} ms",
+            None if latency is None else latency[1] <= MAX_LATENCY_MS,
+        )
+    ]  # fmt: skip
+    if latency and network:
+        overhead = latency[0] - network[0]
+        rows.append(Verdict(
+            "of it beyond the network, p50", f"{overhead:.1f} ms", f"<= {MAX_OVERHEAD_MS:.0f} ms",
+            overhead <= MAX_OVERHEAD_MS,
+        ))  # fmt: skip
+    rows.append(Verdict("Lane network, p50 / p99", _pair(network), "", None))
+    rows.append(Verdict("Speed against real time", f"{real_time_factor(record):.2f} x", "", None))
+    return tuple(rows)
+
+
+def real_time_factor(record: Record) -> float:
+    """Return simulated time over wall time."""
+    wall = float(record.info.get("wall_s", 0.0))
+    return record.duration_s / wall if wall > 0.0 else float("nan")
+
+
+def percentiles(values: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Return the median and the 99th percentile, None without values."""
+    if len(values) == 0:
+        return None
+    p50, p99 = np.percentile(values, (50, 99))
+    return float(p50), float(p99)
+
+
+def _smallest(values: NDArray[np.float64]) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.min()) if len(known) else None
+
+
+def _figure(value: float | None, unit: str) -> str:
+    return "–" if value is None else f"{value:.1f} {unit}"
+
+
+def _pair(pair: tuple[float, float] | None) -> str:
+    return "not measured" if pair is None else f"{pair[0]:.1f} / {pair[1]:.1f} ms"

@@ -1,0 +1,88 @@
+"""The report of a drive: a self-contained page, a film and a table for the terminal."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import cv2
+from jinja2 import Environment
+from rich.table import Table
+
+from adas_perception.sim.judge import Verdict, failed, real_time_factor, verdicts
+from adas_perception.sim.page import PAGE
+from adas_perception.sim.plots import time_plots
+from adas_perception.sim.recorder import Record
+from adas_perception.sim.video import film, write_gif, write_mp4
+
+__all__ = ["Verdict", "failed", "summary_table", "verdicts", "write_report"]
+
+_FLIP_BOOK_PICTURES = 120
+_FLIP_BOOK_WIDTH_PX = 720
+_HIDDEN_INFO = frozenset({"scenario", "title", "chapters", "lane_width_m", "car_width_m", "wall_s"})
+_MARKS = {True: "[green]pass[/green]", False: "[bold red]FAIL[/bold red]", None: ""}
+
+
+def summary_table(record: Record) -> Table:
+    """Return the checks as a table for the terminal."""
+    table = Table(title=f"{record.info.get('title', '')}: {record.duration_s:.0f} s driven", title_justify="left")
+    table.add_column("check")
+    table.add_column("measured", justify="right")
+    table.add_column("allowed")
+    table.add_column("")
+    for verdict in verdicts(record):
+        table.add_row(verdict.name, verdict.value, verdict.limit, _MARKS[verdict.passed])
+    return table
+
+
+def write_report(record: Record, out_dir: Path) -> Path:
+    """Write report.html, demo.mp4 and demo.gif into ``out_dir`` (made if missing); returns the page's path."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    if record.frames:
+        write_mp4(record, out_dir / "demo.mp4")
+        write_gif(record, out_dir / "demo.gif")
+    page = out_dir / "report.html"
+    page.write_text(_render(record), encoding="utf-8")
+    return page
+
+
+def _render(record: Record) -> str:
+    judged = verdicts(record)
+    driven = len(record.signals["time_s"]) > 0
+    plots = ""
+    if driven:
+        plots = time_plots(record).to_html(
+            include_plotlyjs=True, full_html=False, div_id="plots",
+            config={"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]},
+        )  # fmt: skip
+    return Environment(autoescape=True).from_string(PAGE).render(
+        title=record.info.get("title", "Drive"),
+        scenario=record.info.get("scenario", ""),
+        duration_s=record.duration_s,
+        factor=real_time_factor(record),
+        passed=not failed(record),
+        broken=sum(v.passed is False for v in judged),
+        verdicts=judged,
+        details=_details(record.info),
+        notes=record.notes,
+        book=_flip_book(record),
+        plots=plots,
+    )
+
+
+def _details(info: Any) -> list[tuple[str, str]]:
+    return [(str(k).replace("_", " "), str(v)) for k, v in info.items() if k not in _HIDDEN_INFO and str(v) != ""]
+
+
+def _flip_book(record: Record) -> list[dict[str, object]]:
+    """Return pictures as {t, src} with the picture inside the address, evenly spread over the drive."""
+    every = max(1, len(record.frames) // _FLIP_BOOK_PICTURES)
+    book: list[dict[str, object]] = []
+    for time_s, picture in film(record, every):
+        height = round(picture.shape[0] * _FLIP_BOOK_WIDTH_PX / picture.shape[1])
+        small = cv2.resize(picture, (_FLIP_BOOK_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
+        _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 78])
+        code = base64.b64encode(jpeg.tobytes()).decode("ascii")
+        book.append({"t": round(time_s, 2), "src": f"data:image/jpeg;base64,{code}"})
+    return book
