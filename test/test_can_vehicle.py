@@ -335,6 +335,21 @@ def test_the_first_tick_sends_every_message(link: Link) -> None:
     assert [frame.id for frame in link.request(None)] == [link.codec.messages[name].id for name in TO_CAR]
 
 
+def test_a_new_command_goes_out_at_once_and_its_cycle_starts_anew(link: Link) -> None:
+    def sent(new: bool) -> list[str]:
+        frames = link.transmitter.frames(link.now_ns, BRAKE, link.now_ns, DARK, new)
+        return [decoded.name for frame in frames if (decoded := link.codec.decode(frame))]
+
+    assert sent(new=False) == list(TO_CAR)
+    link.wait(5)
+    assert sent(new=False) == []
+    assert sent(new=True) == [LONGITUDINAL, LATERAL]
+    link.wait(9)
+    assert sent(new=False) == []
+    link.wait(11)
+    assert {LONGITUDINAL, LATERAL} <= set(sent(new=False))
+
+
 # --- the car's own defence ------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -117,8 +117,8 @@ class Schedule:
         self._cycles = {name: specs[name].cycle_ns for name in names}
         self._due: dict[str, int] = {}
 
-    def due(self, now_ns: int) -> list[str]:
-        """Return the messages to send at ``now_ns``, each call counting as sent.
+    def due(self, now_ns: int, at_once: Collection[str] = ()) -> list[str]:
+        """Return the messages to send at ``now_ns``, each call counting as sent; those ``at_once`` are always due.
 
         A message is sent up to half a cycle early, because a tick that comes a little too soon would
         otherwise skip a whole period; on average the cycle is kept. After a pause or a jump of the clock
@@ -127,7 +127,7 @@ class Schedule:
         names = []
         for name, cycle_ns in self._cycles.items():
             due_ns = self._due.get(name, now_ns)
-            if abs(now_ns - due_ns) > 2 * cycle_ns:
+            if name in at_once or abs(now_ns - due_ns) > 2 * cycle_ns:
                 due_ns = now_ns
             if now_ns >= due_ns - cycle_ns // 2:
                 names.append(name)

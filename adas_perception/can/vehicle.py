@@ -39,6 +39,8 @@ from adas_perception.types import (
     seconds,
 )
 
+REQUESTS = (LONGITUDINAL, LATERAL)
+
 # Over a longer gap between two speeds the path is unknown, and the pose waits instead of jumping.
 ODOMETRY_GAP_S = 1.0
 
@@ -145,11 +147,16 @@ class Transmitter:
         self._schedule = Schedule(codec.messages, TO_CAR)
         self.refused: Counter[str] = Counter()
 
-    def frames(self, now_ns: int, command: Command | None, received_ns: int, hmi: Hmi) -> list[Frame]:
-        """Return the frames due at ``now_ns``; ``received_ns`` is when the command came from the gate."""
+    def frames(
+        self, now_ns: int, command: Command | None, received_ns: int, hmi: Hmi, new: bool = False
+    ) -> list[Frame]:
+        """Return the frames due at ``now_ns``; ``received_ns`` is when the command came from the gate.
+
+        The requests of a ``new`` command go out at once instead of waiting for their cycle.
+        """
         fresh = 0 <= now_ns - received_ns <= self._command_age_ns
         obeyed = command if command is not None and fresh else Command(stamp_ns=0)
-        return [self._frame(name, obeyed, hmi) for name in self._schedule.due(now_ns)]
+        return [self._frame(name, obeyed, hmi) for name in self._schedule.due(now_ns, REQUESTS if new else ())]
 
     def _frame(self, name: str, command: Command, hmi: Hmi) -> Frame:
         try:
