@@ -101,7 +101,7 @@ TRANSITIONS: dict[State, tuple[tuple[Event, State], ...]] = {
 ENGAGED = (State.ACTIVE, State.HOLD, State.OVERRIDE)
 NO_TARGET = -1.0
 # The car aims to stop this much short of the standstill gap, so that it need not correct at the end.
-STOP_SHORT_M = 0.5
+STOP_SHORT_M = 1.0
 STOP_NOW_M = 1.2
 
 

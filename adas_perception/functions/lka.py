@@ -1,0 +1,362 @@
+"""Lane keeping assist: warn before a line is crossed, steer back when only steering can still prevent it.
+
+Distances are measured from the side of the body at the front axle to the line, positive inside the lane. Limits:
+ISO 11270 (3 m/s2, 5 m/s3), warning zone: ISO 17361, hands-off cascade: UN R79.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from adas_perception.functions import guide
+from adas_perception.functions.common import Clock, Press, decide, driver_usable, ego_usable, slew
+from adas_perception.functions.lead import usable_lines
+from adas_perception.limits import Limits
+from adas_perception.params import Params, Vehicle, param
+from adas_perception.safety.freshness import fresh
+from adas_perception.types import (
+    Decision,
+    DriverInput,
+    EgoState,
+    Function,
+    Gear,
+    Indicator,
+    LaneLine,
+    LaneLines,
+    Level,
+    Objects,
+    Side,
+    seconds,
+)
+
+
+class State(Enum):
+    """States of LKA."""
+
+    OFF = "not available"
+    READY = "watches both lines"
+    WARN = "warns"
+    ACTIVE = "steers"
+    DEGRADED = "sees one line or none"
+
+
+class Reason(Enum):
+    """Why LKA is in its state."""
+
+    IN_LANE = "no line is near"
+    DEPARTURE = "the car is leaving the lane"
+    RETURNING = "the car is brought back to the middle"
+    ONE_LINE = "only one line is seen"
+    NO_LINES = "no line is seen"
+    LANE_WIDTH = "the two lines make no plausible lane"
+    LANES_STALE = "no recent lane lines"
+    EGO_STALE = "no recent vehicle state"
+    DRIVER_STALE = "no recent driver input"
+    SWITCHED_OFF = "switched off by the driver"
+    SPEED = "outside the speed range"
+    GEAR = "not in drive"
+    DRIVER_STEERS = "the driver steers"
+    HANDS_OFF = "hands off the wheel"
+    HANDS_OFF_ALARM = "hands off the wheel for long"
+    HANDS_OFF_END = "off, for hands stayed off the wheel"
+
+
+QUIET = (Reason.SWITCHED_OFF, Reason.SPEED, Reason.GEAR, Reason.DRIVER_STEERS)
+# A correction has faded out when it asks for no more than this beyond following the road.
+FADED_MPS2 = 0.05
+# Head room under the limit, so that the gate never has to cut.
+ACCEL_SHARE = 0.95
+INDICATED = {Indicator.LEFT: Side.LEFT, Indicator.RIGHT: Side.RIGHT}
+
+
+@dataclass(frozen=True)
+class LkaParams(Params):
+    """Parameters of LKA."""
+
+    rule: str = param("standard", "own rule or the guide's", choices=("standard", "guide"))
+    vehicle: Vehicle = Vehicle()
+    guide: guide.LkaRule = guide.LkaRule()
+    enabled_at_start: bool = param(True, "LKA is on after the start; the driver's button toggles it")
+    ego_age_s: float = param(0.2, "oldest usable vehicle state", unit="s", low=0.02, high=1.0)
+    driver_age_s: float = param(0.3, "oldest usable driver input", unit="s", low=0.02, high=1.0)
+    lanes_age_s: float = param(0.25, "oldest usable lane lines", unit="s", low=0.02, high=1.0)
+    line_confidence: float = param(0.5, "lines below this confidence are not used", low=0.0, high=1.0)
+    lane_width_min_m: float = param(2.2, "narrower is no lane", unit="m", low=1.0, high=4.0)
+    lane_width_max_m: float = param(5.5, "wider is no lane", unit="m", low=3.0, high=10.0)
+    speed_min_mps: float = param(12.5, "LKA works from this speed", unit="m/s", low=0.0, high=40.0)
+    speed_max_mps: float = param(55.0, "LKA works up to this speed", unit="m/s", low=10.0, high=80.0)
+    speed_hysteresis_mps: float = param(1.0, "width of the band around the lowest speed", unit="m/s", low=0.0, high=5.0)
+    warn_ttlc_s: float = param(0.9, "warn below this time to line crossing", unit="s", low=0.1, high=3.0)
+    warn_m: float = param(0.1, "warn below this distance while nearing the line", unit="m", low=-0.3, high=0.5)
+    act_m: float = param(0.1, "steer below this distance ...", unit="m", low=-0.3, high=0.5)
+    act_s: float = param(0.5, "... plus this times the speed towards the line", unit="s", low=0.0, high=2.0)
+    nearing_mps: float = param(0.05, "slower drift towards a line is no departure", unit="m/s", low=0.0, high=0.5)
+    preview_s: float = param(0.4, "curvature counts for the drift this far ahead", unit="s", low=0.0, high=2.0)
+    steering_delay_s: float = param(0.15, "request to effect of the steering", unit="s", low=0.0, high=1.0)
+    position_gain: float = param(0.7, "lateral acceleration per offset", unit="1/s2", low=0.05, high=3.0)
+    drift_gain: float = param(2.0, "lateral acceleration per lateral speed", unit="1/s", low=0.1, high=5.0)
+    accel_mps2: float = param(1.5, "lateral acceleration of the correction", unit="m/s2", low=0.3, high=3.0)
+    jerk_mps3: float = param(3.0, "lateral jerk of the correction", unit="m/s3", low=0.5, high=5.0)
+    keep_off_m: float = param(0.6, "with one line: distance that is kept to it", unit="m", low=0.1, high=2.0)
+    done_m: float = param(0.2, "back in the middle within this", unit="m", low=0.05, high=0.5)
+    done_mps: float = param(0.1, "and drifting slower than this", unit="m/s", low=0.02, high=0.5)
+    done_s: float = param(0.5, "for this long ends the correction", unit="s", low=0.0, high=3.0)
+    override_nm: float = param(2.5, "steering torque by which the driver overrides", unit="Nm", low=0.5, high=10.0)
+    hands_off_warn_s: float = param(14.0, "optical warning after hands-off", unit="s", low=1.0, high=15.0)
+    hands_off_alarm_s: float = param(29.0, "acoustic warning after hands-off", unit="s", low=1.0, high=30.0)
+    hands_off_end_s: float = param(55.0, "LKA ends after hands-off", unit="s", low=1.0, high=60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """How near the car is to a line: distance inside, speed towards it, time to crossing."""
+
+    side: Side
+    distance_m: float
+    nearing_mps: float
+    ttlc_s: float
+
+
+def departure(line: LaneLine, side: Side, ego: EgoState, vehicle: Vehicle, preview_s: float) -> Departure:
+    """Return the state of the car against a line, ``nearing_mps`` as it will be ``preview_s`` ahead in a curve."""
+    x, v = vehicle.wheelbase_m, ego.speed_mps
+    distance = side * line.y(x) - vehicle.width_m / 2.0
+    nearing = -side * drift(line, ego, x)
+    bending = -side * v * (v * line.curvature(x + preview_s * v) - ego.yaw_rate_radps)
+    return Departure(
+        side, distance, nearing + bending * preview_s, time_to_line(distance, nearing, bending)
+    )
+
+
+def drift(line: LaneLine, ego: EgoState, x: float) -> float:
+    """Return how fast a line moves to the left in m/s, seen from the car at ``x`` metres ahead."""
+    return line.slope(x) * ego.speed_mps - ego.yaw_rate_radps * x
+
+
+def time_to_line(distance_m: float, nearing_mps: float, bending_mps2: float) -> float:
+    """Return the first time t >= 0 at which distance = nearing t + bending t^2 / 2, infinite if there is none."""
+    if distance_m <= 0.0:
+        return 0.0
+    root = nearing_mps**2 + 2.0 * bending_mps2 * distance_m
+    if root < 0.0:
+        return math.inf
+    # This form of the quadratic solution stays exact when the curvature term vanishes.
+    divisor = nearing_mps + math.sqrt(root)
+    return 2.0 * distance_m / divisor if divisor > 1e-9 else math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The own lane seen from the car.
+
+    ``target_m`` is how far to the left the car should be, ``target_mps`` how fast that grows, ``curvature`` that of
+    the road where steering takes effect. Offset and width need both lines.
+    """
+
+    departures: tuple[Departure, ...]
+    target_m: float
+    target_mps: float
+    curvature: float
+    offset_m: float | None = None
+    width_m: float | None = None
+
+
+def view_lane(lines: tuple[LaneLine | None, LaneLine | None], ego: EgoState, p: LkaParams) -> Lane | None:
+    """Return the lane between two lines, of which one may be missing; None without any."""
+    x, half_car = p.vehicle.wheelbase_m, p.vehicle.width_m / 2.0
+    seen = [(line, side) for line, side in zip(lines, (Side.LEFT, Side.RIGHT), strict=True) if line]
+    if not seen:
+        return None
+    departures = tuple(departure(line, side, ego, p.vehicle, p.preview_s) for line, side in seen)
+    drifts = sum(drift(line, ego, x) for line, _ in seen) / len(seen)
+    ahead = x + p.steering_delay_s * ego.speed_mps
+    curvature = sum(line.curvature(ahead) for line, _ in seen) / len(seen)
+    positions = [line.y(x) for line, _ in seen]
+    if len(seen) == 2:
+        middle, width = sum(positions) / 2.0, positions[0] - positions[1]
+        return Lane(departures, middle, drifts, curvature, -middle, width)
+    side = seen[0][1]
+    beside = positions[0] - side * (half_car + p.keep_off_m)
+    # With one line the car is only kept off it, never drawn towards it.
+    return Lane(departures, min(beside * side, 0.0) * side, drifts, curvature)
+
+
+class Lka:
+    """Lane keeping assist and lane departure warning."""
+
+    def __init__(self, params: LkaParams, limits: Limits) -> None:
+        self._p = params
+        self._limits = limits.lateral
+        self._clock = Clock()
+        self._toggle = Press()
+        self._enabled = params.enabled_at_start
+        self._in_range = False
+        self._hands_on_ns: int | None = None
+        # The correction: its side, the lateral acceleration asked for, and since when it looks finished.
+        self._side: Side | None = None
+        self._accel: float | None = None
+        self._road_accel = 0.0
+        self._done_ns: int | None = None
+
+    def step(
+        self,
+        now_ns: int,
+        ego: EgoState | None,
+        driver: DriverInput | None,
+        lanes: LaneLines | None,
+        objects: Objects | None = None,
+    ) -> Decision:
+        """Decide one cycle; the request is a road-wheel angle or no opinion."""
+        p = self._p
+        dt = self._clock.step_s(now_ns)
+        sample_ns = lanes.stamp_ns if lanes else 0
+        if not driver_usable(driver, now_ns, p.driver_age_s):
+            return self._idle(now_ns, sample_ns, State.OFF, Reason.DRIVER_STALE)
+        if self._toggle.edge(driver.lka_toggle):
+            self._enabled = not self._enabled
+        if not ego_usable(ego, now_ns, p.ego_age_s):
+            return self._idle(now_ns, sample_ns, State.OFF, Reason.EGO_STALE)
+        hands = self._hands(now_ns, driver)
+        off = self._off_reason(ego, hands)
+        if off:
+            return self._idle(now_ns, sample_ns, State.OFF, off)
+        if abs(driver.steering_torque_nm) > p.override_nm:
+            return self._idle(now_ns, sample_ns, State.READY, Reason.DRIVER_STEERS)
+
+        recent = lanes if fresh(lanes, now_ns, p.lanes_age_s) else None
+        lane = view_lane(usable_lines(recent, p.line_confidence), ego, p)
+        if lane is None:
+            reason = Reason.LANES_STALE if lanes and not recent else Reason.NO_LINES
+            return self._idle(now_ns, sample_ns, State.DEGRADED, reason, self._fade(dt, ego))
+        if lane.width_m is not None and not p.lane_width_min_m <= lane.width_m <= p.lane_width_max_m:
+            return self._idle(now_ns, sample_ns, State.DEGRADED, Reason.LANE_WIDTH, self._fade(dt, ego))
+
+        nearest = self._nearest(lane, INDICATED.get(driver.indicator))
+        warns, acts = self._triggers(lane, nearest)
+        self._correct(now_ns, lane, nearest if acts else None, INDICATED.get(driver.indicator))
+        steering = self._steer(dt, ego, lane) if self._side else self._fade(dt, ego)
+        return self._finish(now_ns, sample_ns, lane, nearest, warns, hands, steering)
+
+    def _off_reason(self, ego: EgoState, hands: Reason | None) -> Reason | None:
+        """Return why LKA is off, None when it may work."""
+        p = self._p
+        lowest = p.speed_min_mps - (p.speed_hysteresis_mps if self._in_range else 0.0)
+        self._in_range = lowest <= ego.speed_mps <= p.speed_max_mps
+        checks = (
+            (not self._enabled, Reason.SWITCHED_OFF),
+            (ego.gear is not Gear.DRIVE, Reason.GEAR),
+            (not self._in_range, Reason.SPEED),
+            (hands is Reason.HANDS_OFF_END, Reason.HANDS_OFF_END),
+        )
+        return next((reason for failed, reason in checks if failed), None)
+
+    def _hands(self, now_ns: int, driver: DriverInput) -> Reason | None:
+        """Return the stage of the hands-off cascade."""
+        p = self._p
+        if driver.hands_on or self._hands_on_ns is None:
+            self._hands_on_ns = now_ns
+        away = seconds(now_ns - self._hands_on_ns)
+        stages = (
+            (p.hands_off_end_s, Reason.HANDS_OFF_END),
+            (p.hands_off_alarm_s, Reason.HANDS_OFF_ALARM),
+            (p.hands_off_warn_s, Reason.HANDS_OFF),
+        )
+        return next((reason for limit, reason in stages if away >= limit), None)
+
+    def _nearest(self, lane: Lane, indicated: Side | None) -> Departure | None:
+        """Return the line that would be crossed first, lines that the driver means to cross left out."""
+        meant = (d for d in lane.departures if d.side is not indicated)
+        return min(meant, key=lambda d: (d.ttlc_s, d.distance_m), default=None)
+
+    def _triggers(self, lane: Lane, nearest: Departure | None) -> tuple[bool, bool]:
+        """Return whether to warn and whether to steer."""
+        p = self._p
+        if nearest is None:
+            return False, False
+        if p.rule == "guide":
+            action = guide.lka(lane.offset_m or 0.0, p.guide)
+            return action is not guide.LkaAction.NONE, action is guide.LkaAction.STEER
+        nearing = nearest.nearing_mps > p.nearing_mps
+        warns = nearest.ttlc_s < p.warn_ttlc_s or nearest.distance_m < p.warn_m
+        acts = nearest.distance_m < p.act_m + p.act_s * nearest.nearing_mps
+        return nearing and warns, nearing and acts
+
+    def _correct(self, now_ns: int, lane: Lane, wanted: Departure | None, indicated: Side | None) -> None:
+        """Start, keep or end the correction."""
+        p = self._p
+        if wanted:
+            self._side, self._done_ns = wanted.side, None
+        elif self._side is not None:
+            settled = abs(lane.target_m) < p.done_m and abs(lane.target_mps) < p.done_mps
+            if not settled:
+                self._done_ns = None
+            elif self._done_ns is None:
+                self._done_ns = now_ns
+            over = self._done_ns is not None and seconds(now_ns - self._done_ns) >= p.done_s
+            if over or p.rule == "guide" or self._side is indicated:
+                self._side = self._done_ns = None
+
+    def _steer(self, dt: float, ego: EgoState, lane: Lane) -> float:
+        """Return the road-wheel angle that brings the car back, starting from the measured angle."""
+        p = self._p
+        self._road_accel = lane.curvature * ego.speed_mps**2
+        wanted = p.position_gain * lane.target_m + p.drift_gain * lane.target_mps
+        return self._angle(dt, ego, self._road_accel + min(max(wanted, -p.accel_mps2), p.accel_mps2))
+
+    def _fade(self, dt: float, ego: EgoState) -> float | None:
+        """Return the angle while a correction fades to following the road, None once it has faded."""
+        if self._accel is None or abs(self._accel - self._road_accel) < FADED_MPS2:
+            self._accel = None
+            return None
+        return self._angle(dt, ego, self._road_accel)
+
+    def _angle(self, dt: float, ego: EgoState, accel: float) -> float:
+        """Return the road-wheel angle of the next lateral acceleration towards ``accel``."""
+        vehicle, v = self._p.vehicle, ego.speed_mps
+        if self._accel is None:
+            self._accel = vehicle.curvature_for(ego.steering_rad, v) * v * v
+        limit = ACCEL_SHARE * self._limits.accel_max_mps2
+        self._accel = slew(self._accel, min(max(accel, -limit), limit), self._p.jerk_mps3 * dt)
+        angle = vehicle.steering_for(self._accel / (v * v), v)
+        return min(max(angle, -self._limits.steering_max_rad), self._limits.steering_max_rad)
+
+    def _finish(
+        self, now_ns: int, sample_ns: int, lane: Lane, nearest: Departure | None, warns: bool,
+        hands: Reason | None, steering: float | None,
+    ) -> Decision:  # fmt: skip
+        """Put state, level and figures together."""
+        one_line = lane.width_m is None
+        if self._side is not None or steering is not None:
+            state, level = State.ACTIVE, Level.WARN
+            reason = Reason.DEPARTURE if warns else Reason.RETURNING
+        elif warns:
+            state, reason, level = State.WARN, Reason.DEPARTURE, Level.WARN
+        elif one_line:
+            state, reason, level = State.DEGRADED, Reason.ONE_LINE, Level.WARN
+        else:
+            state, reason, level = State.READY, Reason.IN_LANE, Level.OK
+        if hands and not warns:
+            reason, level = hands, Level.ERROR if hands is Reason.HANDS_OFF_ALARM else Level.WARN
+        side = self._side or (nearest.side if nearest and warns else 0)
+        values = {"side": float(side)}
+        if nearest and math.isfinite(nearest.ttlc_s):
+            values["ttlc_s"] = nearest.ttlc_s
+        if lane.offset_m is not None and lane.width_m is not None:
+            values["offset_m"], values["lane_width_m"] = lane.offset_m, lane.width_m
+        return decide(
+            Function.LKA, now_ns, sample_ns, level, state.name, reason.name, values, steering_rad=steering
+        )
+
+    def _idle(
+        self, now_ns: int, sample_ns: int, state: State, reason: Reason, steering: float | None = None
+    ) -> Decision:
+        """End the correction: at once, or by fading out with ``steering``."""
+        self._side = self._done_ns = None
+        if steering is None:
+            self._accel = None
+        level = Level.OK if reason in QUIET else Level.WARN
+        return decide(
+            Function.LKA, now_ns, sample_ns, level, state.name, reason.name, {"side": 0.0}, steering_rad=steering
+        )
