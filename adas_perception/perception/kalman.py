@@ -15,6 +15,7 @@ from adas_perception.types import FloatArray
 
 X, Y, VX, VY, AX = range(5)
 SIZE = 5
+PLACE, VELOCITY = slice(X, Y + 1), slice(VX, VY + 1)
 
 
 def _motion(dt_s: float, acceleration_time_s: float) -> FloatArray:

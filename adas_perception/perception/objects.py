@@ -19,6 +19,8 @@ from adas_perception.params import Params, param
 from adas_perception.perception.camera import CameraModel
 from adas_perception.types import Detection, Detections, FloatArray, Image, ObjectClass
 
+# More boxes than this are never looked at.
+NMS_MAX = 500
 # Colour of what the picture does not fill.
 GREY = 114
 
@@ -108,7 +110,7 @@ def letterbox(rgb: NDArray[np.uint8], spec: DetectorSpec) -> tuple[NDArray[Any],
         canvas = canvas[..., ::-1]
     if spec.layout == "nhwc_uint8":
         return np.ascontiguousarray(canvas[None]), ratio
-    values = (canvas.astype(np.float32) - np.float32(spec.mean)) * np.float32(spec.scale)
+    values = (canvas.astype(np.float32) - np.array(spec.mean, np.float32)) * np.array(spec.scale, np.float32)
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None]), ratio
 
 
@@ -158,21 +160,18 @@ DECODERS: dict[str, Decoder] = {
 
 def nms(boxes: FloatArray, scores: FloatArray, labels: NDArray[np.intp], iou_max: float) -> NDArray[np.intp]:
     """Return which boxes stay, best first: of two boxes of one class that overlap too much the better one."""
-    order = np.argsort(-scores, kind="stable")
-    x1, y1, x2, y2 = boxes[order].T
-    area = np.maximum(x2 - x1, 0.0) * np.maximum(y2 - y1, 0.0)
+    order = np.argsort(-scores, kind="stable")[:NMS_MAX]
+    corners, label = boxes[order], labels[order]
+    low = np.maximum(corners[:, None, :2], corners[:, :2])
+    size = np.maximum(np.minimum(corners[:, None, 2:], corners[:, 2:]) - low, 0.0)
+    shared = size[..., 0] * size[..., 1]
+    area = np.diagonal(shared)
+    rivals = (shared > iou_max * (area[:, None] + area - shared)) & (label[:, None] == label)
     alive = area > 0.0
-    kept = []
     for i in range(len(order)):
-        if not alive[i]:
-            continue
-        kept.append(order[i])
-        across = np.minimum(x2[i], x2[i:]) - np.maximum(x1[i], x1[i:])
-        down = np.minimum(y2[i], y2[i:]) - np.maximum(y1[i], y1[i:])
-        shared = np.maximum(across, 0.0) * np.maximum(down, 0.0)
-        rival = (shared > iou_max * (area[i] + area[i:] - shared)) & (labels[order[i:]] == labels[order[i]])
-        alive[i:] &= ~rival
-    return np.array(kept, dtype=int)
+        if alive[i]:
+            alive[i + 1 :] &= ~rivals[i, i + 1 :]
+    return order[alive]
 
 
 @dataclass(frozen=True)

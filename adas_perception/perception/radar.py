@@ -99,8 +99,8 @@ class RadarClusterer:
         group = _groups(points, rates if ego is None else speeds, self._way_m, p)
         face = _near_face(points, group, sensor.mount, p.face_depth_m)
         values = np.column_stack([points, rates, speeds])[face]
-        means = np.column_stack([np.bincount(group[face], column) for column in values.T])
-        means /= np.bincount(group[face])[:, None]
+        sums = np.column_stack([np.bincount(group[face], column) for column in values.T])
+        means = sums / np.bincount(group[face])[:, None]
         items = tuple(
             RadarTarget(x, y, rate, speed, count, scan.sensor)
             for (x, y, rate, speed), count in zip(means.tolist(), np.bincount(group).tolist(), strict=True)

@@ -13,7 +13,7 @@ the assigned, doubt the missing, start new ones. Rules of life:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,94 +21,47 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from adas_perception.params import Params, param
-from adas_perception.perception import kalman
+from adas_perception.perception import kalman, track_life
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.ego_motion import EgoMotion
-from adas_perception.perception.measurement import (
-    TYPICAL_SIZE,
-    Observations,
-    SensorNoise,
-    Size,
-    from_camera,
-    from_radar,
-    near_face,
-)
+from adas_perception.perception.measurement import Observations, SensorNoise, from_camera, from_radar, near_face
 from adas_perception.perception.radar import Radars
+from adas_perception.perception.track_life import STILL_AGILITY, BirthParams, Life, LifeParams
 from adas_perception.safety.freshness import FUTURE_TOLERANCE_S, fresh
 from adas_perception.types import (
     Detections,
     EgoState,
     FloatArray,
-    ObjectClass,
     Objects,
     RadarTargets,
-    Sensor,
     Track,
     nanoseconds,
     seconds,
 )
 
-# Existence is kept below this, so that a lost object does not linger.
-SCORE_MAX = 0.99
 # The heading of slower objects is not read from their velocity.
 HEADING_SPEED_MPS = 2.0
-# Widths from the camera are smoothed with this gain and believed within these factors of the typical width.
-WIDTH_GAIN = 0.2
-WIDTH_RANGE = (0.7, 1.5)
-VOTES_MAX = 10
-# From this speed on objects may use the whole process noise, below at least this part of it.
+# From this speed on objects may use the whole process noise.
 AGILE_SPEED_MPS = 5.0
-AGILITY_MIN = 0.2
 FORBIDDEN = 1e6
 
 
 @dataclass(frozen=True)
 class FusionParams(Params):
-    """How objects move, how sensors err and when a track is believed."""
+    """How objects move, how sensors err, how tracks live and which samples are used."""
 
     radars: Radars = Radars()
     noise: SensorNoise = SensorNoise()
+    birth: BirthParams = BirthParams()
+    life: LifeParams = LifeParams()
     jerk: float = param(3.0, "white jerk of traffic along the road", unit="m/s3/sqrt(Hz)", low=0.1, high=20.0)
-    lateral: float = param(2.0, "white acceleration across the road", unit="m/s2/sqrt(Hz)", low=0.1, high=10.0)
+    lateral: float = param(1.5, "white acceleration across the road", unit="m/s2/sqrt(Hz)", low=0.1, high=10.0)
     accel_time_s: float = param(6.0, "time in which an acceleration fades", unit="s", low=0.1, high=60.0)
-    speed_sigma_x_mps: float = param(20.0, "speed of a new moving object along x", unit="m/s", low=1.0, high=60.0)
-    speed_sigma_y_mps: float = param(6.0, "speed of a new moving object along y", unit="m/s", low=1.0, high=60.0)
-    accel_sigma_mps2: float = param(1.0, "acceleration of a new object", unit="m/s2", low=0.1, high=10.0)
-    still_sigma_mps: float = param(1.5, "speed of a new object that seems to stand", unit="m/s", low=0.1, high=10.0)
-    still_below_mps: float = param(1.0, "an object seems to stand below this Doppler", unit="m/s", low=0.1, high=5.0)
-    gate: float = param(14.2, "squared distance of an assignment, chi2 with 3 degrees", low=1.0, high=50.0)
-    hit: float = param(0.7, "log odds that a confirming cycle adds", low=0.01, high=5.0)
-    miss: float = param(1.1, "log odds that a missing cycle takes", low=0.01, high=5.0)
-    birth_score: float = param(0.3, "existence of a new track", low=0.01, high=0.9)
-    confirm_score: float = param(0.6, "existence from which a track is published", low=0.1, high=0.99)
-    death_score: float = param(0.1, "existence below which a track is dropped", low=0.001, high=0.5)
-    confirm_cycles: int = param(3, "confirming cycles before a track is published", low=1, high=20)
-    grace_s: float = param(0.11, "a confirmed track is not doubted so soon after a hit", unit="s", low=0.0, high=1.0)
-    coast_s: float = param(0.6, "longest life without a hit", unit="s", low=0.05, high=5.0)
-    late_s: float = param(0.3, "oldest cycle that is used", unit="s", low=0.01, high=2.0)
-    ego_s: float = param(0.2, "oldest motion of the car that is used", unit="s", low=0.01, high=2.0)
-    merge_m: float = param(1.0, "points this near a box belong to it", unit="m", low=0.0, high=5.0)
+    gate: float = param(14.2, "squared distance of an assignment (chi2 of 3 degrees, 99.7 %)", low=1.0, high=50.0)
+    merge_m: float = param(1.0, "observations this near a box belong to it", unit="m", low=0.0, high=5.0)
     merge_mps: float = param(3.0, "and differ less in speed", unit="m/s", low=0.1, high=20.0)
-
-
-@dataclass(frozen=True)
-class _Life:
-    """What a track has besides its state."""
-
-    id: int
-    label: ObjectClass
-    votes: int
-    size: Size
-    yaw_rad: float
-    log_odds: float
-    age: int
-    sources: Sensor
-    seen_ns: int
-    confirmed: bool = False
-
-    @property
-    def score(self) -> float:
-        return 1.0 / (1.0 + math.exp(-self.log_odds))
+    late_s: float = param(0.3, "oldest sensor cycle that is used", unit="s", low=0.01, high=2.0)
+    ego_s: float = param(0.2, "oldest motion of the car that is used", unit="s", low=0.01, high=2.0)
 
 
 @dataclass(frozen=True)
@@ -137,7 +90,7 @@ class Fusion:
         self._stamp_ns = 0
         self._states: FloatArray = np.zeros((0, kalman.SIZE))
         self._covariances: FloatArray = np.zeros((0, kalman.SIZE, kalman.SIZE))
-        self._lives: list[_Life] = []
+        self._lives: list[Life] = []
 
     def step(
         self, now_ns: int, scans: Sequence[RadarTargets], detections: Detections | None, ego: EgoState | None,
@@ -177,6 +130,7 @@ class Fusion:
     # --- one sensor cycle ---------------------------------------------------------------------------------
 
     def _cycle(self, seen: Observations) -> None:
+        p = self._params
         late_s = self._move_to(seen.stamp_ns)
         if late_s > 0.0:
             seen = seen.moved(self._motion.pose(seen.stamp_ns).seen_from(self._motion.pose(self._stamp_ns)))
@@ -188,13 +142,13 @@ class Fusion:
         )  # fmt: skip
         missed = seen.coverage.sees(*self._states[:, :2].T)
         missed[tracks] = False
-        for track, point in zip(tracks, points, strict=True):
-            self._confirm(track, point, seen)
-        for track in np.flatnonzero(missed):
-            self._doubt(track, seen)
+        for track, point in zip(tracks.tolist(), points.tolist(), strict=True):
+            self._reshape(track, track_life.confirm(self._lives[track], seen, point, p.life), seen.origin)
+        for track in np.flatnonzero(missed).tolist():
+            self._lives[track] = track_life.doubt(self._lives[track], seen, p.life)
         free = np.setdiff1d(np.arange(len(seen)), points)
-        for point in free[~self._belong(seen, free)]:
-            self._begin(point, seen)
+        for point in free[~self._belong(seen, free)].tolist():
+            self._begin(seen, point)
         self._bury()
 
     def _move_to(self, stamp_ns: int) -> float:
@@ -205,7 +159,7 @@ class Fusion:
         if self._lives:
             p = self._params
             # What stands hardly swerves or speeds up; this keeps guard rails from slipping along with the car.
-            agility = np.clip(np.hypot(*self._states[:, 2:4].T) / AGILE_SPEED_MPS, AGILITY_MIN, 1.0)
+            agility = np.clip(np.hypot(*self._states[:, kalman.VELOCITY].T) / AGILE_SPEED_MPS, STILL_AGILITY, 1.0)
             moved = kalman.predict(
                 self._states, self._covariances, dt, p.accel_time_s, p.jerk * agility, p.lateral * agility
             )
@@ -221,8 +175,11 @@ class Fusion:
         H = np.zeros((m, 3, kalman.SIZE))
         H[:, 0, kalman.X] = H[:, 1, kalman.Y] = 1.0
         H[:, 0, kalman.VX] = H[:, 1, kalman.VY] = -late_s
-        H[:, 2, kalman.VX : kalman.VY + 1] = seen.rays
-        faces = [near_face(*self._states[i, :2], life.yaw_rad, life.size, seen.origin) for i, life in self._numbered()]
+        H[:, 2, kalman.VELOCITY] = seen.rays
+        faces = [
+            near_face(state[kalman.PLACE], life.yaw_rad, life.size, seen.origin)
+            for life, state in zip(self._lives, self._states, strict=True)
+        ]
         expected = np.einsum("mij,nj->nmi", H, self._states)
         expected[:, :, :2] += np.array([offset for offset, _ in faces]).reshape(n, 1, 2)
         measured = np.column_stack([seen.points, seen.speeds])
@@ -244,52 +201,29 @@ class Fusion:
         good = inside[tracks, points]
         return tracks[good], points[good]
 
-    # --- the life of a track ------------------------------------------------------------------------------
+    # --- the list of tracks -------------------------------------------------------------------------------
 
-    def _confirm(self, i: int, point: int, seen: Observations) -> None:
-        p, life = self._params, self._lives[i]
-        label, votes = _vote(life.label, life.votes, seen.labels[point])
-        odds = min(life.log_odds + p.hit, _log_odds(SCORE_MAX))
-        age = life.age + 1
-        confirmed = life.confirmed or (age >= p.confirm_cycles and odds >= _log_odds(p.confirm_score))
-        grown = replace(
-            life, label=label, votes=votes, log_odds=odds, age=age, confirmed=confirmed,
-            sources=life.sources | seen.kind, seen_ns=seen.stamp_ns,
-        )  # fmt: skip
-        self._reshape(i, grown, seen.widths[point], seen.origin)
-
-    def _reshape(self, i: int, life: _Life, width_m: float, origin: tuple[float, float]) -> None:
-        """Give the track the size of its class and its heading, its near face staying where it is."""
-        old = self._lives[i]
-        size = TYPICAL_SIZE[life.label] if life.label != old.label else old.size
-        if math.isfinite(width_m):
-            low, high = (factor * TYPICAL_SIZE[life.label].width_m for factor in WIDTH_RANGE)
-            width = size.width_m + WIDTH_GAIN * (min(max(width_m, low), high) - size.width_m)
-            size = size._replace(width_m=width)
-        x, y, vx, vy, _ = self._states[i]
-        yaw = math.atan2(vy, vx) if math.hypot(vx, vy) > HEADING_SPEED_MPS else life.yaw_rad
-        before, _ = near_face(x, y, old.yaw_rad, old.size, origin)
-        after, _ = near_face(x, y, yaw, size, origin)
-        self._states[i, :2] += before - after
-        self._lives[i] = replace(life, size=size, yaw_rad=yaw)
-
-    def _doubt(self, i: int, seen: Observations) -> None:
-        """Take existence from a track that a kind of sensor which knows it should have seen but has not."""
-        p, life = self._params, self._lives[i]
-        in_grace = life.confirmed and seconds(seen.stamp_ns - life.seen_ns) < p.grace_s
-        if seen.kind in life.sources and not in_grace:
-            self._lives[i] = replace(life, log_odds=life.log_odds - p.miss)
+    def _reshape(self, i: int, life: Life, origin: tuple[float, float]) -> None:
+        """Give a track its new life and its heading, the face that the sensor sees staying where it is."""
+        old, centre = self._lives[i], self._states[i, kalman.PLACE]
+        vx, vy = self._states[i, kalman.VELOCITY].tolist()
+        if math.hypot(vx, vy) > HEADING_SPEED_MPS:
+            life = replace(life, yaw_rad=math.atan2(vy, vx))
+        before, _ = near_face(centre, old.yaw_rad, old.size, origin)
+        after, _ = near_face(centre, life.yaw_rad, life.size, origin)
+        self._states[i, kalman.PLACE] += before - after
+        self._lives[i] = life
 
     def _belong(self, seen: Observations, free: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return which of the ``free`` observations are a further part of a confirmed object."""
         p = self._params
         inside = np.zeros(len(free), dtype=bool)
-        for i, life in self._numbered():
+        for life, state in zip(self._lives, self._states, strict=True):
             if not life.confirmed:
                 continue
             c, s = math.cos(life.yaw_rad), math.sin(life.yaw_rad)
-            along, across = (np.array([[c, s], [-s, c]]) @ (seen.points[free] - self._states[i, :2]).T)
-            speed = np.abs(seen.speeds[free] - seen.rays[free] @ self._states[i, kalman.VX : kalman.VY + 1])
+            along, across = np.array([[c, s], [-s, c]]) @ (seen.points[free] - state[kalman.PLACE]).T
+            speed = np.abs(seen.speeds[free] - seen.rays[free] @ state[kalman.VELOCITY])
             inside |= (
                 (np.abs(along) <= life.size.length_m / 2.0 + p.merge_m)
                 & (np.abs(across) <= life.size.width_m / 2.0 + p.merge_m)
@@ -297,43 +231,21 @@ class Fusion:
             )  # fmt: skip
         return inside
 
-    def _begin(self, point: int, seen: Observations) -> None:
-        """Start a track; its velocity is what the Doppler leaves of broad expectations."""
-        p, label = self._params, seen.labels[point]
-        size = TYPICAL_SIZE[label]
-        still = abs(seen.speeds[point]) < p.still_below_mps and seen.speed_sigmas[point] < p.still_below_mps
-        slow = label in (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST)
-        sigma_x = p.still_sigma_mps if still else p.speed_sigma_y_mps if slow else p.speed_sigma_x_mps
-        sigma_y = p.still_sigma_mps if still else p.speed_sigma_y_mps
-        sigma_a = p.accel_sigma_mps2 * (AGILITY_MIN if still else 1.0)
-        guess = seen.points[point] + seen.rays[point] * size.length_m / 2.0
-        offset, spread = near_face(*guess, 0.0, size, seen.origin)
-        state = np.array([*(seen.points[point] - offset), 0.0, 0.0, 0.0])
-        covariance = np.diag([0.0, 0.0, sigma_x**2, sigma_y**2, sigma_a**2])
-        covariance[:2, :2] = seen.covariances[point] + spread
-        H = np.zeros((1, 1, kalman.SIZE))
-        H[0, 0, kalman.VX : kalman.VY + 1] = seen.rays[point]
-        states, covariances = kalman.update(
-            state[None], covariance[None], seen.speeds[point].reshape(1, 1), H,
-            np.square(seen.speed_sigmas[point]).reshape(1, 1, 1),
-        )  # fmt: skip
-        self._states = np.concatenate([self._states, states])
-        self._covariances = np.concatenate([self._covariances, covariances])
-        self._lives.append(_Life(
-            self._next_id, label, int(label != ObjectClass.UNKNOWN), size, 0.0, _log_odds(p.birth_score),
-            1, seen.kind, seen.stamp_ns,
-        ))  # fmt: skip
+    def _begin(self, seen: Observations, point: int) -> None:
+        p = self._params
+        life, state, covariance = track_life.begin(self._next_id, seen, point, p.life.birth_score, p.birth)
+        self._lives.append(life)
+        self._states = np.concatenate([self._states, state[None]])
+        self._covariances = np.concatenate([self._covariances, covariance[None]])
         self._next_id += 1
 
     def _bury(self) -> None:
         """Drop what hardly exists, what nobody has seen for long, and the younger of two tracks of one object."""
         p = self._params
-        alive = np.array([
-            life.score > p.death_score and seconds(self._stamp_ns - life.seen_ns) <= p.coast_s for life in self._lives
-        ], dtype=bool)  # fmt: skip
-        alive &= ~self._doubles()
-        self._states, self._covariances = self._states[alive], self._covariances[alive]
-        self._lives = [life for life, keep in zip(self._lives, alive, strict=True) if keep]
+        keep = np.array([track_life.alive(life, self._stamp_ns, p.life) for life in self._lives], dtype=bool)
+        keep &= ~self._doubles()
+        self._states, self._covariances = self._states[keep], self._covariances[keep]
+        self._lives = [life for life, good in zip(self._lives, keep, strict=True) if good]
 
     def _doubles(self) -> NDArray[np.bool_]:
         """Return which tracks sit in the box of an older one and move with it."""
@@ -350,27 +262,17 @@ class Fusion:
         younger = (age[:, None] < age) | ((age[:, None] == age) & (order[:, None] > order))
         return np.asarray((double & younger).any(axis=1))
 
-    def _numbered(self) -> Iterator[tuple[int, _Life]]:
-        return iter(enumerate(self._lives))
-
     def _objects(self) -> Objects:
         tracks = tuple(
-            Track(
-                life.id, *map(float, self._states[i]), yaw_rad=life.yaw_rad, length_m=life.size.length_m,
-                width_m=life.size.width_m, height_m=life.size.height_m, label=life.label, score=life.score,
-                sources=life.sources, age=life.age,
-            )
-            for i, life in self._numbered() if life.confirmed
+            _track(life, *state) for life, state in zip(self._lives, self._states.tolist(), strict=True)
+            if life.confirmed
         )  # fmt: skip
         return Objects(self._stamp_ns, tracks)
 
 
-def _log_odds(probability: float) -> float:
-    return math.log(probability / (1.0 - probability))
-
-
-def _vote(label: ObjectClass, votes: int, seen: ObjectClass) -> tuple[ObjectClass, int]:
-    """Keep the majority of the classes seen so far (Boyer and Moore), with a short memory."""
-    if seen in (ObjectClass.UNKNOWN, label):
-        return label, min(votes + (seen == label), VOTES_MAX)
-    return (seen, 1) if votes <= 1 else (label, votes - 1)
+def _track(life: Life, x: float, y: float, vx: float, vy: float, ax: float) -> Track:
+    size = life.size
+    return Track(
+        life.id, x, y, vx, vy, ax, life.yaw_rad, size.length_m, size.width_m, size.height_m,
+        life.label, life.score, life.sources, life.age,
+    )  # fmt: skip

@@ -1,0 +1,152 @@
+"""The life of a track beside its motion: class, size, existence, and how a new track begins."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from adas_perception.params import Params, param
+from adas_perception.perception import kalman
+from adas_perception.perception.measurement import TYPICAL_SIZE, Observations, Size, near_face
+from adas_perception.types import FloatArray, ObjectClass, Sensor, seconds
+
+# Existence is kept below this, so that a lost object does not linger.
+SCORE_MAX = 0.99
+# Widths from the camera are smoothed with this gain and believed within these factors of the typical width.
+WIDTH_GAIN = 0.2
+WIDTH_RANGE = (0.7, 1.5)
+# Contrary boxes that it takes at most to change a class.
+VOTES_MAX = 10
+# What stands has this part of the acceleration that moving objects have.
+STILL_AGILITY = 0.2
+
+
+@dataclass(frozen=True)
+class LifeParams(Params):
+    """When a track is believed, doubted and dropped. A confirmed track is published until it dies."""
+
+    hit: float = param(0.7, "log odds that a confirming cycle adds", low=0.01, high=5.0)
+    miss: float = param(1.1, "log odds that a missing cycle takes", low=0.01, high=5.0)
+    birth_score: float = param(0.3, "existence of a new track", low=0.01, high=0.9)
+    confirm_score: float = param(0.6, "existence from which a track is published", low=0.1, high=0.99)
+    death_score: float = param(0.1, "existence below which a track is dropped", low=0.001, high=0.5)
+    confirm_cycles: int = param(3, "confirming cycles before a track is published", low=1, high=20)
+    grace_s: float = param(0.11, "a confirmed track is not doubted so soon after a hit", unit="s", low=0.0, high=1.0)
+    coast_s: float = param(0.6, "longest life without a hit", unit="s", low=0.05, high=5.0)
+
+
+@dataclass(frozen=True)
+class BirthParams(Params):
+    """What is expected of a new object before its motion is known: standard deviations."""
+
+    speed_x_mps: float = param(20.0, "speed of a moving object along x", unit="m/s", low=1.0, high=60.0)
+    speed_y_mps: float = param(6.0, "its speed along y, and that of people and cycles", unit="m/s", low=1.0, high=60.0)
+    accel_mps2: float = param(1.0, "its acceleration", unit="m/s2", low=0.1, high=10.0)
+    still_mps: float = param(1.5, "speed of an object that seems to stand", unit="m/s", low=0.1, high=10.0)
+    still_below_mps: float = param(1.0, "Doppler below which an object seems to stand", unit="m/s", low=0.1, high=5.0)
+
+
+@dataclass(frozen=True)
+class Life:
+    """What a track is; ``votes`` is how firmly its class is known, ``seen_ns`` the stamp of its last hit."""
+
+    id: int
+    label: ObjectClass
+    votes: int
+    size: Size
+    yaw_rad: float
+    log_odds: float
+    age: int
+    sources: Sensor
+    seen_ns: int
+    confirmed: bool = False
+
+    @property
+    def score(self) -> float:
+        """Return the probability that the object exists."""
+        return 1.0 / (1.0 + math.exp(-self.log_odds))
+
+
+def begin(
+    number: int, seen: Observations, point: int, birth_score: float, p: BirthParams
+) -> tuple[Life, FloatArray, FloatArray]:
+    """Return the life, state (5,) and covariance (5, 5) of a track that begins with one observation.
+
+    Its velocity is what the Doppler leaves of the broad expectations of ``p``.
+    """
+    label, ray = seen.labels[point], seen.rays[point]
+    size = TYPICAL_SIZE[label]
+    offset, spread = near_face(seen.points[point] + ray * size.length_m / 2.0, 0.0, size, seen.origin)
+    speed, speed_sigma = float(seen.speeds[point]), float(seen.speed_sigmas[point])
+    covariance = np.diag(np.square([0.0, 0.0, *_expected_motion(label, speed, speed_sigma, p)]))
+    covariance[:2, :2] = seen.covariances[point] + spread
+    state = np.array([*(seen.points[point] - offset), 0.0, 0.0, 0.0])
+    H = np.zeros((1, 1, kalman.SIZE))
+    H[0, 0, kalman.VELOCITY] = ray
+    states, covariances = kalman.update(
+        state[None], covariance[None], np.array([[speed]]), H, np.array([[[speed_sigma**2]]])
+    )
+    votes = int(label != ObjectClass.UNKNOWN)
+    life = Life(number, label, votes, size, 0.0, log_odds(birth_score), 1, seen.kind, seen.stamp_ns)
+    return life, states[0], covariances[0]
+
+
+def _expected_motion(
+    label: ObjectClass, speed_mps: float, sigma_mps: float, p: BirthParams
+) -> tuple[float, float, float]:
+    """Return the standard deviations of vx, vy and ax."""
+    if sigma_mps < p.still_below_mps and abs(speed_mps) < p.still_below_mps:
+        return p.still_mps, p.still_mps, STILL_AGILITY * p.accel_mps2
+    if label in (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST):
+        return p.speed_y_mps, p.speed_y_mps, p.accel_mps2
+    return p.speed_x_mps, p.speed_y_mps, p.accel_mps2
+
+
+def confirm(life: Life, seen: Observations, point: int, p: LifeParams) -> Life:
+    """Return the life after a sensor cycle that has seen the object."""
+    label, votes = _vote(life.label, life.votes, seen.labels[point])
+    size = life.size if label == life.label else TYPICAL_SIZE[label]
+    odds = min(life.log_odds + p.hit, log_odds(SCORE_MAX))
+    age = life.age + 1
+    return replace(
+        life, label=label, votes=votes, size=_widen(size, label, float(seen.widths[point])), log_odds=odds, age=age,
+        sources=life.sources | seen.kind, seen_ns=seen.stamp_ns,
+        confirmed=life.confirmed or (age >= p.confirm_cycles and odds >= log_odds(p.confirm_score)),
+    )  # fmt: skip
+
+
+def doubt(life: Life, seen: Observations, p: LifeParams) -> Life:
+    """Return the life after a cycle that should have seen the object and has not.
+
+    Only a kind of sensor that knows the object may doubt it: radars do not see everything that cameras see.
+    """
+    in_grace = life.confirmed and seconds(seen.stamp_ns - life.seen_ns) < p.grace_s
+    if seen.kind not in life.sources or in_grace:
+        return life
+    return replace(life, log_odds=life.log_odds - p.miss)
+
+
+def alive(life: Life, stamp_ns: int, p: LifeParams) -> bool:
+    """Return whether the track is still worth keeping."""
+    return life.score > p.death_score and seconds(stamp_ns - life.seen_ns) <= p.coast_s
+
+
+def log_odds(probability: float) -> float:
+    """Return ln(p / (1 - p))."""
+    return math.log(probability / (1.0 - probability))
+
+
+def _vote(label: ObjectClass, votes: int, seen: ObjectClass) -> tuple[ObjectClass, int]:
+    """Keep the majority of the classes seen so far (Boyer and Moore), with a short memory."""
+    if seen in (ObjectClass.UNKNOWN, label):
+        return label, min(votes + (seen == label), VOTES_MAX)
+    return (seen, 1) if votes <= 1 else (label, votes - 1)
+
+
+def _widen(size: Size, label: ObjectClass, width_m: float) -> Size:
+    if not math.isfinite(width_m):
+        return size
+    low, high = (factor * TYPICAL_SIZE[label].width_m for factor in WIDTH_RANGE)
+    return size._replace(width_m=size.width_m + WIDTH_GAIN * (min(max(width_m, low), high) - size.width_m))
