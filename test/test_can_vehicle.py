@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from adas_perception.can.car import CarEncoder, CarReceiver
 from adas_perception.can.codec import Codec, Fault, Frame
-from adas_perception.can.e2e import Status
+from adas_perception.can.e2e import Status, protect
 from adas_perception.can.hmi import Hmi, SafetyMode
 from adas_perception.can.messages import (
     FROM_CAR,
@@ -158,6 +158,52 @@ def test_after_silence_the_sender_must_prove_itself(link: Link) -> None:
     assert alive[-1]
 
 
+def test_driver_input_is_stamped_with_its_oldest_measurement(link: Link) -> None:
+    for _ in range(12):
+        link.measure()
+        link.wait()
+    link.measure(drop=STEERING)
+    driver = link.vehicle.driver(link.now_ns)
+    assert driver is not None and driver.stamp_ns < link.now_ns
+
+
+def trusted(link: Link, frame: Frame) -> bool:
+    return link.vehicle.feed(frame, link.now_ns) is not None
+
+
+def test_after_repetitions_the_sender_must_prove_itself(link: Link) -> None:
+    for _ in range(3):
+        frame = CODEC.encode(SPEED, {})
+        link.vehicle.feed(frame, link.now_ns)
+        link.wait()
+    for _ in range(10):
+        assert not trusted(link, frame)
+        link.wait()
+    assert [trusted(link, CODEC.encode(SPEED, {})) for _ in range(2)] == [False, True]
+
+
+@pytest.mark.parametrize(("jump_ms", "accepted"), [(20, True), (-20, False), (500, False)])
+def test_after_a_jump_of_the_clock_the_sender_must_prove_itself(link: Link, jump_ms: int, accepted: bool) -> None:
+    for _ in range(3):
+        link.vehicle.feed(CODEC.encode(SPEED, {}), link.now_ns)
+        link.wait()
+    link.wait(jump_ms - 20)
+    assert [trusted(link, CODEC.encode(SPEED, {})) for _ in range(2)] == [accepted, True]
+
+
+def test_a_value_out_of_range_is_not_used_though_e2e_passes(link: Link) -> None:
+    spec = CODEC.messages[SPEED]
+    for _ in range(3):
+        assert trusted(link, CODEC.encode(SPEED, {})) == (link.now_ns >= START + 20 * MS)
+        link.wait()
+    data = bytearray(CODEC.encode(SPEED, {}).data)
+    data[2:4] = (0x7FFF).to_bytes(2, "little")
+    protect(data, spec.data_id, data[1] & 0x0F)
+    assert not trusted(link, Frame(spec.id, bytes(data)))
+    counts = link.vehicle.health(link.now_ns)[SPEED].counts
+    assert (counts[Fault.RANGE], counts[Status.OK]) == (1, 3)
+
+
 def test_a_clock_that_jumps_back_makes_data_unusable(link: Link) -> None:
     for _ in range(12):
         link.measure()
@@ -210,6 +256,10 @@ def test_odometry_follows_the_circle(link: Link, speed: float, yaw_rate: float) 
     chord = speed * seconds_driven * (math.sin(turned / 2) / (turned / 2) if turned else 1.0)
     assert math.hypot(ego.x_m - first.x_m, ego.y_m - first.y_m) == pytest.approx(abs(chord), abs=0.05)
     assert math.remainder(ego.yaw_rad - first.yaw_rad - turned, math.tau) == pytest.approx(0.0, abs=0.005)
+    along = math.copysign(1.0, chord)
+    bearing = math.atan2(along * (ego.y_m - first.y_m), along * (ego.x_m - first.x_m))
+    expected = first.yaw_rad + turned / 2.0
+    assert math.remainder(bearing - expected, math.tau) == pytest.approx(0.0, abs=0.001)
 
 
 def test_odometry_does_not_jump_over_a_gap(link: Link) -> None:
