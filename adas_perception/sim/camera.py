@@ -185,12 +185,14 @@ class CameraRenderer:
         """Stand upright posts along the road, the far ones first."""
         places = every_m * np.arange(math.floor((s_m + reach_m) / every_m), math.ceil(s_m / every_m), -1.0)
         xy = self._to_ego(self.road.to_map(places, d_m), x_m, y_m, yaw_rad)
-        for x, y in xy[xy[:, 0] > self.model.x_m + 2.0]:
-            half = width_m / 2.0
-            corners = np.array([[x, y - half, z_m[0]], [x, y + half, z_m[0]], [x, y + half, z_m[1]], [x, y - half, z_m[1]]])
-            pixels = project_near(self.model, corners)
-            if np.all((pixels[:, 0] > -20) & (pixels[:, 0] < self.model.width_px + 20)):
-                fill_polygon(picture, pixels, np.array(rgb, float))
+        xy = xy[xy[:, 0] > self.model.x_m + 2.0]
+        half, (low, high) = width_m / 2.0, z_m
+        outline = np.array([[0.0, -half, low], [0.0, half, low], [0.0, half, high], [0.0, -half, high]])
+        corners = np.column_stack([xy, np.zeros(len(xy))])[:, None] + outline
+        pixels = project_near(self.model, corners.reshape(-1, 3)).reshape(-1, 4, 2)
+        inside = ((pixels[..., 0] > -20) & (pixels[..., 0] < self.model.width_px + 20)).all(axis=1)
+        for post in pixels[inside]:
+            fill_polygon(picture, post, rgb)
 
     def _paint_trees(self, picture: Picture, x_m: float, y_m: float, yaw_rad: float, s_m: float) -> None:
         last, first = math.floor((s_m + _TREE_REACH_M) / _TREE_EVERY_M), math.ceil((s_m + 14.0) / _TREE_EVERY_M)
@@ -212,12 +214,11 @@ class CameraRenderer:
         y0, y1 = max(upper, 0), min(upper + size, self.model.height_px)
         if size < 4 or x1 <= x0 or y1 <= y0:
             return
-        colour, opacity = self._trees[kind]
-        part = (slice(y0 - upper, y1 - upper), slice(x0 - left, x1 - left))
-        how = cv2.INTER_AREA if size < len(colour) else cv2.INTER_LINEAR
-        rgb = cv2.resize(colour, (size, size), interpolation=how)[part]
-        alpha = cv2.resize(opacity, (size, size), interpolation=how)[part][..., None]
-        haze = 1.0 - math.exp(-x / _NEAR_HAZE_M)
-        rgb = rgb + (np.array(scenery.HAZE_RGB, np.float32) - rgb) * np.float32(haze)
+        sprite = self._trees[kind]
+        how = cv2.INTER_AREA if size < len(sprite) else cv2.INTER_LINEAR
+        tree = cv2.resize(sprite, (size, size), interpolation=how)[y0 - upper : y1 - upper, x0 - left : x1 - left]
+        alpha = tree[..., 3:].astype(np.float32) / 255.0
+        haze = np.float32(1.0 - math.exp(-x / _NEAR_HAZE_M))
+        rgb = tree[..., :3] * (1.0 - haze) + np.array(scenery.HAZE_RGB, np.float32) * haze
         region = picture[y0:y1, x0:x1]
         region[:] = (region + (rgb - region) * alpha).astype(np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -114,7 +115,7 @@ def paint_car(picture: Picture, camera: CameraModel, box: Box, rgb: tuple[int, i
         fill_polygon(picture, pixels[_FIRST[index] : _FIRST[index] + _COUNTS[index]], colour)
 
 
-def fill_polygon(picture: Picture, pixels: FloatArray, rgb: FloatArray) -> None:
+def fill_polygon(picture: Picture, pixels: FloatArray, rgb: Iterable[float]) -> None:
     """Fill a convex polygon with smooth edges; corners in pixels with fractions."""
     corners = np.round(pixels * (1 << _SUBPIXEL_BITS)).astype(np.int32)
     red, green, blue = (float(c) for c in rgb)

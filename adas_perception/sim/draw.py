@@ -58,8 +58,9 @@ def draw_camera(
         upper_left, lower_right = (round(box.x1), round(box.y1)), (round(box.x2), round(box.y2))
         cv2.rectangle(canvas, upper_left, lower_right, BOX_RGB, 1, cv2.LINE_AA)
         put_label(canvas, f"{box.label.name.lower()} {box.score:.2f}", upper_left, BOX_RGB, 0.35)
-    for track in objects.tracks if objects else ():
-        _draw_track_tag(canvas, camera, track)
+    taken: list[tuple[int, int]] = []
+    for track in sorted(objects.tracks, key=lambda o: o.x_m) if objects else ():
+        _draw_track_tag(canvas, camera, track, taken)
     for row, alert in enumerate(alerts):
         put_label(canvas, alert, (12, 34 + 28 * row), ALERT_RGB, 0.6)
     return canvas
@@ -84,7 +85,8 @@ def _draw_lanes(canvas: Picture, camera: CameraModel, lanes: LaneLines) -> None:
             cv2.polylines(canvas, [_line_pixels(camera, line, near, line.x_max)], False, rgb, 2, cv2.LINE_AA)
 
 
-def _draw_track_tag(canvas: Picture, camera: CameraModel, track: Track) -> None:
+def _draw_track_tag(canvas: Picture, camera: CameraModel, track: Track, taken: list[tuple[int, int]]) -> None:
+    """Underline a track and write its distance and speed, unless a nearer one's tag is in the way."""
     rear = track.rear_x_m
     if rear < camera.x_m + 2.0 or abs(track.y_m) > 12.0:
         return
@@ -94,6 +96,9 @@ def _draw_track_tag(canvas: Picture, camera: CameraModel, track: Track) -> None:
         return
     rgb = FUSED_RGB if Sensor.CAMERA in track.sources and Sensor.RADAR in track.sources else TRACK_RGB
     cv2.line(canvas, (left, bottom), (right, bottom), rgb, 2, cv2.LINE_AA)
+    if any(abs(left - x) < 90 and abs(bottom - y) < 22 for x, y in taken):
+        return
+    taken.append((left, bottom))
     put_label(canvas, f"{rear:.0f} m  {track.vx_mps * 3.6:.0f} km/h", (left, bottom + 18), rgb, 0.36)
 
 
@@ -105,7 +110,7 @@ class TopView:
         self.ahead_m, self.behind_m = ahead_m, behind_m
         self.px_per_m = height_px / (ahead_m + behind_m)
         # Lanes would be hair-thin at the scale of the distances ahead, so the sides are stretched.
-        self.px_per_m_across = min(3.0 * self.px_per_m, width_px / 18.0)
+        self.px_per_m_across = min(2.0 * self.px_per_m, width_px / 18.0)
 
     def pixel(self, x_m: float, y_m: float) -> tuple[int, int]:
         """Return (column, row) of a point in base_link."""
@@ -127,8 +132,8 @@ def draw_top_view(
     echoes: Echoes | None = None,
     vehicle: Vehicle | None = None,
     blind_spots: tuple[bool, bool] = (False, False),
-    ahead_m: float = 90.0,
-    behind_m: float = 30.0,
+    ahead_m: float = 65.0,
+    behind_m: float = 20.0,
 ) -> Picture:
     """Return a view from above (height, width, 3) RGB of what the stack knows; ``blind_spots`` is (left, right)."""
     vehicle = vehicle or Vehicle()

@@ -72,10 +72,10 @@ class Driver:
             if later.start_s <= time_s + 1e-9:
                 phase = later
         pressed = {b.value: True for t, b in self._script.presses if 0.0 <= time_s - t + 1e-9 < _PRESS_S}
-        road_curvature = float(road.curvature(s_m + _PREVIEW_S * car.speed_mps))
+        road_curvature = road.point(s_m + _PREVIEW_S * car.speed_mps).curvature
         if phase.hands_on:
             target_d = self._lane_d_m if phase.lane_d_m is None else phase.lane_d_m
-            heading = math.remainder(car.yaw_rad - float(road.yaw(s_m)), math.tau)
+            heading = math.remainder(car.yaw_rad - road.point(s_m).yaw_rad, math.tau)
             steering = self._keep_lane(car, road_curvature, d_m - target_d, heading)
             torque = _HAND_TORQUE_NMPRAD * (steering - car.steering_rad)
         else:

@@ -22,12 +22,12 @@ MAX_LATENCY_MS = 250.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """One check: what was measured, what is allowed; ``passed`` is None when it was not measured."""
+    """One check: what was measured and what is allowed."""
 
     name: str
     value: str
     limit: str
-    passed: bool | None
+    passed: bool
 
 
 def verdicts(record: Record) -> tuple[Verdict, ...]:
@@ -37,9 +37,18 @@ def verdicts(record: Record) -> tuple[Verdict, ...]:
     return (*_driving(record), *_timing(record))
 
 
-def failed(record: Record) -> bool:
-    """Tell whether any check was broken."""
-    return any(v.passed is False for v in verdicts(record))
+def figures(record: Record) -> tuple[tuple[str, str], ...]:
+    """Return (name, value) of what has no limit, or was not measured."""
+    unknown = []
+    if _smallest(record.signals["gap_m"]) is None:
+        unknown.append(("Smallest gap", "no car ahead"))
+    if len(record.latency_ms) == 0:
+        unknown.append(("Camera stamp to CAN frame", "not measured"))
+    return (
+        *unknown,
+        ("Lane network, p50 / p99", _pair(percentiles(record.network_ms))),
+        ("Speed against real time", f"{real_time_factor(record):.2f} x"),
+    )
 
 
 def _driving(record: Record) -> tuple[Verdict, ...]:
@@ -50,13 +59,15 @@ def _driving(record: Record) -> tuple[Verdict, ...]:
     inside = float(np.min(np.minimum(s["to_left_m"], s["to_right_m"])))
     lateral = float(np.max(np.abs(s["speed_mps"] * s["yaw_rate_radps"])))
     beyond = f"{inside:.2f} m inside" if inside >= 0 else f"{-inside:.2f} m over the line"
+    rows = [Verdict("Contacts", str(contacts), "0", contacts == 0)]
+    if gap is not None:
+        rows.append(Verdict("Smallest gap", f"{gap:.1f} m", f"≥ {MIN_GAP_M:.1f} m", gap >= MIN_GAP_M))
     return (
-        Verdict("Contacts", str(contacts), "0", contacts == 0),
-        Verdict("Smallest gap", _figure(gap, "m"), f">= {MIN_GAP_M:.1f} m", None if gap is None else gap >= MIN_GAP_M),
-        Verdict("Largest deceleration", f"{decel:.1f} m/s²", f"<= {MAX_DECEL_MPS2:.0f} m/s²", decel <= MAX_DECEL_MPS2),
-        Verdict("Lane kept", beyond, f"<= {MAX_BEYOND_LINE_M:.1f} m over the line", inside >= -MAX_BEYOND_LINE_M),
+        *rows,
+        Verdict("Deceleration", f"{decel:.1f} m/s²", f"≤ {MAX_DECEL_MPS2:.0f} m/s²", decel <= MAX_DECEL_MPS2),
+        Verdict("Lane kept", beyond, f"≤ {MAX_BEYOND_LINE_M:.1f} m over the line", inside >= -MAX_BEYOND_LINE_M),
         Verdict(
-            "Largest lateral acceleration", f"{lateral:.1f} m/s²", f"<= {MAX_LATERAL_MPS2:.0f} m/s²",
+            "Lateral acceleration", f"{lateral:.1f} m/s²", f"≤ {MAX_LATERAL_MPS2:.0f} m/s²",
             lateral <= MAX_LATERAL_MPS2,
         ),
     )  # fmt: skip
@@ -64,20 +75,14 @@ def _driving(record: Record) -> tuple[Verdict, ...]:
 
 def _timing(record: Record) -> tuple[Verdict, ...]:
     latency, network = percentiles(record.latency_ms), percentiles(record.network_ms)
-    rows = [
-        Verdict(
-            "Camera stamp to CAN frame, p50 / p99", _pair(latency), f"p99 <= {MAX_LATENCY_MS:.0f} ms",
-            None if latency is None else latency[1] <= MAX_LATENCY_MS,
-        )
-    ]  # fmt: skip
+    rows = []
+    if latency:
+        limit = f"p99 ≤ {MAX_LATENCY_MS:.0f} ms"
+        rows.append(Verdict("Camera to CAN, p50 / p99", _pair(latency), limit, latency[1] <= MAX_LATENCY_MS))
     if latency and network:
-        overhead = latency[0] - network[0]
-        rows.append(Verdict(
-            "of it beyond the network, p50", f"{overhead:.1f} ms", f"<= {MAX_OVERHEAD_MS:.0f} ms",
-            overhead <= MAX_OVERHEAD_MS,
-        ))  # fmt: skip
-    rows.append(Verdict("Lane network, p50 / p99", _pair(network), "", None))
-    rows.append(Verdict("Speed against real time", f"{real_time_factor(record):.2f} x", "", None))
+        beyond = latency[0] - network[0]
+        limit = f"≤ {MAX_OVERHEAD_MS:.0f} ms"
+        rows.append(Verdict("… beyond the network, p50", f"{beyond:.1f} ms", limit, beyond <= MAX_OVERHEAD_MS))
     return tuple(rows)
 
 
@@ -98,10 +103,6 @@ def percentiles(values: NDArray[np.float64]) -> tuple[float, float] | None:
 def _smallest(values: NDArray[np.float64]) -> float | None:
     known = values[np.isfinite(values)]
     return float(known.min()) if len(known) else None
-
-
-def _figure(value: float | None, unit: str) -> str:
-    return "–" if value is None else f"{value:.1f} {unit}"
 
 
 def _pair(pair: tuple[float, float] | None) -> str:

@@ -43,7 +43,7 @@ dt { color:var(--dim); } dd { margin:0; overflow-wrap:anywhere; }
 <main>
 <header>
   <h1>{{ title }}</h1>
-  {% if passed %}<span class="badge ok">all checks passed</span>
+  {% if not broken %}<span class="badge ok">all checks passed</span>
   {% else %}<span class="badge bad">{{ broken }} check{{ "s" if broken != 1 }} failed</span>{% endif %}
   <p>scenario {{ scenario }} · {{ "%.0f"|format(duration_s) }} s simulated · {{ "%.2f"|format(factor) }} × real time</p>
 </header>
@@ -64,8 +64,10 @@ dt { color:var(--dim); } dd { margin:0; overflow-wrap:anywhere; }
       <tr><th>check</th><th>measured</th><th>allowed</th><th></th></tr>
       {% for v in verdicts %}
       <tr><td>{{ v.name }}</td><td class="value">{{ v.value }}</td><td class="limit">{{ v.limit }}</td>
-        <td>{% if v.passed is true %}<span class="pass">pass</span>
-        {% elif v.passed is false %}<span class="fail">FAIL</span>{% endif %}</td></tr>
+        <td>{% if v.passed %}<span class="pass">pass</span>{% else %}<span class="fail">FAIL</span>{% endif %}</td></tr>
+      {% endfor %}
+      {% for name, value in figures %}
+      <tr><td>{{ name }}</td><td class="value">{{ value }}</td><td></td><td></td></tr>
       {% endfor %}
     </table>
   </section>

@@ -136,7 +136,8 @@ def _latency(figure: go.Figure, record: Record) -> None:
                 ),
                 row=6, col=1,
             )  # fmt: skip
-            figure.update_yaxes(range=[0, max(20.0, 1.3 * float(np.percentile(values, 99)))], row=6, col=1)
+    high = [float(np.percentile(values, 99)) for values in (record.latency_ms, record.network_ms) if len(values)]
+    figure.update_yaxes(range=[0, 1.25 * max(high, default=20.0)], row=6, col=1)
 
 
 def _notes(figure: go.Figure, record: Record) -> None:

@@ -10,18 +10,18 @@ import cv2
 from jinja2 import Environment
 from rich.table import Table
 
-from adas_perception.sim.judge import Verdict, failed, real_time_factor, verdicts
+from adas_perception.sim.judge import Verdict, figures, real_time_factor, verdicts
 from adas_perception.sim.page import PAGE
 from adas_perception.sim.plots import time_plots
 from adas_perception.sim.recorder import Record
 from adas_perception.sim.video import film, write_gif, write_mp4
 
-__all__ = ["Verdict", "failed", "summary_table", "verdicts", "write_report"]
+__all__ = ["Verdict", "figures", "summary_table", "verdicts", "write_report"]
 
 _FLIP_BOOK_PICTURES = 120
 _FLIP_BOOK_WIDTH_PX = 720
 _HIDDEN_INFO = frozenset({"scenario", "title", "chapters", "lane_width_m", "car_width_m", "wall_s"})
-_MARKS = {True: "[green]pass[/green]", False: "[bold red]FAIL[/bold red]", None: ""}
+_MARKS = {True: "[green]pass[/green]", False: "[bold red]FAIL[/bold red]"}
 
 
 def summary_table(record: Record) -> Table:
@@ -33,6 +33,8 @@ def summary_table(record: Record) -> Table:
     table.add_column("")
     for verdict in verdicts(record):
         table.add_row(verdict.name, verdict.value, verdict.limit, _MARKS[verdict.passed])
+    for name, value in figures(record) if len(record.signals["time_s"]) else ():
+        table.add_row(name, value, "", "")
     return table
 
 
@@ -54,16 +56,16 @@ def _render(record: Record) -> str:
     if driven:
         plots = time_plots(record).to_html(
             include_plotlyjs=True, full_html=False, div_id="plots",
-            config={"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]},
+            config={"displayModeBar": False, "responsive": True},
         )  # fmt: skip
     return Environment(autoescape=True).from_string(PAGE).render(
         title=record.info.get("title", "Drive"),
         scenario=record.info.get("scenario", ""),
         duration_s=record.duration_s,
         factor=real_time_factor(record),
-        passed=not failed(record),
-        broken=sum(v.passed is False for v in judged),
+        broken=sum(not v.passed for v in judged),
         verdicts=judged,
+        figures=figures(record) if driven else (),
         details=_details(record.info),
         notes=record.notes,
         book=_flip_book(record),

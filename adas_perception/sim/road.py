@@ -6,7 +6,9 @@ The map frame starts at s = 0 and points along the road there.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +29,15 @@ class Line:
     width_m: float = 0.15
     dash_m: float = 6.0
     period_m: float = 18.0
+
+
+class RoadPoint(NamedTuple):
+    """The centreline at one distance: map position, heading and curvature."""
+
+    x_m: float
+    y_m: float
+    yaw_rad: float
+    curvature: float
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,7 @@ class Road:
     _y: FloatArray = field(init=False, repr=False, compare=False)
     _yaw: FloatArray = field(init=False, repr=False, compare=False)
     _curvature: FloatArray = field(init=False, repr=False, compare=False)
+    _points: list[RoadPoint] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         s = np.arange(0.0, self.length_m + _STEP_M, _STEP_M)
@@ -64,6 +76,8 @@ class Road:
         object.__setattr__(self, "_yaw", yaw)
         object.__setattr__(self, "_x", np.concatenate([[0.0], np.cumsum(np.cos(middle) * _STEP_M)]))
         object.__setattr__(self, "_y", np.concatenate([[0.0], np.cumsum(np.sin(middle) * _STEP_M)]))
+        columns = (self._x.tolist(), self._y.tolist(), yaw.tolist(), curvature.tolist())
+        object.__setattr__(self, "_points", [RoadPoint(*row) for row in zip(*columns, strict=True)])
 
     def _look_up(self, table: FloatArray, s: ArrayLike) -> FloatArray:
         """Interpolate a table at s; beyond both ends the road goes on in its last direction."""
@@ -86,27 +100,27 @@ class Road:
         y = self._look_up(self._y, s_m) + d_m * np.cos(yaw)
         return np.stack(np.broadcast_arrays(x, y), axis=-1)
 
-    def to_road(self, xy_m: ArrayLike, s_hint_m: float | None = None) -> FloatArray:
-        """Road positions (..., 2) of map positions (..., 2).
+    def point(self, s_m: float) -> RoadPoint:
+        """Return the centreline at one distance; quick, for the steps of the simulation."""
+        inside = min(max(s_m, 0.0), self.length_m)
+        index = min(int(inside / _STEP_M), len(self._points) - 2)
+        a, b, part = self._points[index], self._points[index + 1], inside / _STEP_M - index
+        x, y, yaw, curvature = (u + part * (v - u) for u, v in zip(a, b, strict=True))
+        beyond = s_m - inside
+        return RoadPoint(x + beyond * math.cos(yaw), y + beyond * math.sin(yaw), yaw, curvature)
 
-        ``s_hint_m``, a distance near to all the points, saves the search over the whole road.
-        """
-        xy = np.asarray(xy_m, dtype=np.float64)
-        if s_hint_m is None:
-            coarse = slice(None, None, 10)
-            away = np.hypot(xy[..., 0, None] - self._x[coarse], xy[..., 1, None] - self._y[coarse])
-            s = np.argmin(away, axis=-1) * 10 * _STEP_M
-        else:
-            s = np.full(xy.shape[:-1], s_hint_m)
-        for _ in range(6):
-            along, d = self._offsets(xy, s)
-            s = s + along / np.maximum(1.0 - self.curvature(s) * d, 0.2)
-        return np.stack([s, self._offsets(xy, s)[1]], axis=-1)
-
-    def _offsets(self, xy: FloatArray, s: FloatArray) -> tuple[FloatArray, FloatArray]:
-        yaw = self.yaw(s)
-        dx, dy = xy[..., 0] - self._look_up(self._x, s), xy[..., 1] - self._look_up(self._y, s)
-        return dx * np.cos(yaw) + dy * np.sin(yaw), dy * np.cos(yaw) - dx * np.sin(yaw)
+    def to_road(self, x_m: float, y_m: float, s_hint_m: float) -> tuple[float, float]:
+        """Return (s, d) of a map position near the distance ``s_hint_m``."""
+        s = s_hint_m
+        d = 0.0
+        for _ in range(4):
+            p = self.point(s)
+            c, sine = math.cos(p.yaw_rad), math.sin(p.yaw_rad)
+            along, d = (x_m - p.x_m) * c + (y_m - p.y_m) * sine, (y_m - p.y_m) * c - (x_m - p.x_m) * sine
+            if abs(along) < 1e-6:
+                break
+            s += along / max(1.0 - p.curvature * d, 0.2)
+        return s, d
 
     def lane_of(self, d_m: float) -> int:
         """Index of the lane whose centre is nearest to an offset."""

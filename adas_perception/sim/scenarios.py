@@ -65,8 +65,8 @@ def demo() -> Scenario:
     return Scenario(
         "demo", "Dual carriageway", 46.0, road, 60.0, RIGHT_LANE_M, 60 * KMH, 80 * KMH, driver,
         (overtaker, lead, stopped),
-        ((0.0, "ACC to 80 km/h"), (4.5, "drift left"), (9.5, "driver recentres"), (12.5, "drift right"),
-         (17.5, "overtaken, follow at 60 km/h"), (27.0, "cut-in"), (32.0, "follow"), (37.5, "stopped car")),
+        ((0.0, "ACC to 80 km/h"), (4.5, "drift left"), (9.5, "recentre"), (12.5, "drift right"),
+         (17.5, "overtaken; slower lead"), (27.0, "cut-in"), (32.0, "follow"), (37.5, "stopped car")),
     )  # fmt: skip
 
 

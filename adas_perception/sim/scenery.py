@@ -83,8 +83,8 @@ def panorama(width_px: int, height_px: int, rng: np.random.Generator) -> Picture
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def tree_sprites(rng: np.random.Generator, count: int = 4, size: int = 160) -> list[tuple[FloatPicture, FloatPicture]]:
-    """Trees as (colour (size, size, 3), opacity (size, size, 1)), lit from the upper left, standing on the lowest row."""
+def tree_sprites(rng: np.random.Generator, count: int = 4, size: int = 128) -> list[Picture]:
+    """Trees (size, size, 4) as colour and opacity, lit from the upper left, standing on the lowest row."""
     sprites = []
     v, u = np.mgrid[0:size, 0:size].astype(np.float32) / size
     for _ in range(count):
@@ -100,6 +100,6 @@ def tree_sprites(rng: np.random.Generator, count: int = 4, size: int = 160) -> l
             opacity = np.maximum(opacity, blob)
         light += 0.25 * _noise(rng, (size, size), (1, 3))
         base = np.array([66 + rng.uniform(-8, 12), 92 + rng.uniform(-8, 8), 46.0], np.float32)
-        colour = np.clip(base + 26.0 * light[..., None], 8, 235).astype(np.float32)
-        sprites.append((colour, opacity[..., None]))
+        colour = np.clip(base + 26.0 * light[..., None], 8, 235)
+        sprites.append(np.concatenate([colour, 255.0 * opacity[..., None]], axis=-1).astype(np.uint8))
     return sprites

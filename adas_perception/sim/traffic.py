@@ -93,7 +93,7 @@ class Actor:
         before = self.speed_mps
         self.speed_mps = max(before + min(max(self._target_mps - before, -change), change), 0.0)
         self.accel_mps2 = (self.speed_mps - before) / dt_s
-        self.s_m += before * dt_s / (1.0 - float(road.curvature(self.s_m)) * self.d_m)
+        self.s_m += before * dt_s / (1.0 - road.point(self.s_m).curvature * self.d_m)
         self._shift_lane(time_s + dt_s, dt_s)
         self._place(road)
 
@@ -126,6 +126,8 @@ class Actor:
             self._shift = None
 
     def _place(self, road: Road) -> None:
-        self.x_m, self.y_m = (float(v) for v in road.to_map(self.s_m, self.d_m))
+        centre = road.point(self.s_m)
+        self.x_m = centre.x_m - self.d_m * math.sin(centre.yaw_rad)
+        self.y_m = centre.y_m + self.d_m * math.cos(centre.yaw_rad)
         slip = math.atan2(self.d_rate_mps, self.speed_mps) if self.speed_mps > 0.1 else 0.0
-        self.yaw_rad = float(road.yaw(self.s_m)) + slip
+        self.yaw_rad = centre.yaw_rad + slip

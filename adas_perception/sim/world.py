@@ -77,9 +77,9 @@ class World:
         self._renderer: CameraRenderer | None = None
         params = params or CarParams()
         x, y = self.road.to_map(scenario.start_s_m, scenario.start_d_m)
-        self.car = Car(params, float(x), float(y), float(self.road.yaw(scenario.start_s_m)), scenario.start_speed_mps)
-        curvature = float(self.road.curvature(scenario.start_s_m))
-        self.car.settle(params.vehicle.steering_for(curvature, scenario.start_speed_mps))
+        start = self.road.point(scenario.start_s_m)
+        self.car = Car(params, float(x), float(y), start.yaw_rad, scenario.start_speed_mps)
+        self.car.settle(params.vehicle.steering_for(start.curvature, scenario.start_speed_mps))
         self.actors = tuple(Actor.from_spec(spec, self.road) for spec in scenario.actors)
         self.s_m, self.d_m = scenario.start_s_m, scenario.start_d_m
         self._start_lane = self.road.lane_of(self.d_m)
@@ -104,7 +104,7 @@ class World:
             actor.step(dt_s, self.time_s, self.road, front, self.actors)
         self.car.step(dt_s, accel_request_mps2, steering_request_rad, self.action)
         self.stamp_ns += nanoseconds(dt_s)
-        self.s_m, self.d_m = (float(v) for v in self.road.to_road((self.car.x_m, self.car.y_m), self.s_m))
+        self.s_m, self.d_m = self.road.to_road(self.car.x_m, self.car.y_m, self.s_m)
 
     def _act(self) -> DriverAction:
         return self._driver.act(self.time_s, self.stamp_ns, self.car, self.road, self.s_m, self.d_m)
@@ -167,7 +167,7 @@ class World:
         """Return the figures that judge the run."""
         vehicle, car = self.car.params.vehicle, self.car
         lane = self.road.lane_of(self.d_m)
-        heading = car.yaw_rad - float(self.road.yaw(self.s_m))
+        heading = car.yaw_rad - self.road.point(self.s_m).yaw_rad
         # The sides reach farthest at the front corners when turned, at the rear axle when straight.
         swing = vehicle.front_x_m * math.sin(heading)
         half = self.road.lane_width_m / 2.0
