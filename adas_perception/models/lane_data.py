@@ -70,9 +70,10 @@ def render(
     picture, hidden = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32)
     ground = road_render.trace_ground(scene)
     road_effects.paint_background(picture, scene, rng, photos)
-    road_render.paint_surface(picture, ground, scene, rng)
-    road_render.paint_markings(picture, ground, scene, rng)
-    road_render.paint_shadows(picture, ground, scene, rng)
+    below = picture[ground.top :]
+    road_render.paint_surface(below, ground, scene, rng)
+    road_render.paint_markings(below, ground, scene, rng)
+    road_render.paint_shadows(below, ground, scene, rng)
     for barrier in scene.barriers:
         road_render.draw_barrier(picture, scene, barrier, rng)
     for vehicle in scene.vehicles:

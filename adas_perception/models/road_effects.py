@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from adas_perception.models.road_render import FloatArray, Ground, blend, noise_tiles
+from adas_perception.models.road_render import FAR_M, FloatArray, Ground, blend, noise_tiles
 from adas_perception.models.road_scene import Scene
 
 
@@ -54,18 +54,22 @@ def _paint_skyline(picture: FloatArray, horizon: int, rng: np.random.Generator) 
 
 def light_and_weather(picture: FloatArray, ground: Ground, scene: Scene, rng: np.random.Generator) -> None:
     """Night with headlamps, fog, a wet mirror-like road."""
+    sky, road = picture[: ground.top], picture[ground.top :]
     if scene.night:
         y = ground.d - ground.d[-1, ground.d.shape[1] // 2]
         beam = np.exp(-((ground.s / rng.uniform(15.0, 50.0)) ** 2) - (y / (3.0 + 0.3 * ground.s)) ** 2)
-        ambient = rng.uniform(0.06, 0.4)
-        lit = np.where(ground.visible > 0.0, ambient + rng.uniform(0.6, 1.4) * beam, ambient * rng.uniform(0.1, 1.0))
-        picture *= lit[..., None]
+        ambient = float(rng.uniform(0.06, 0.4))
+        dark = ambient * float(rng.uniform(0.1, 1.0))
+        road *= np.where(ground.visible > 0.0, ambient + rng.uniform(0.6, 1.4) * beam, dark)[..., None]
+        sky *= dark
     if rng.random() < 0.25:
         density = 1.0 / rng.uniform(25.0, 400.0)
-        blend(picture, np.full(3, rng.uniform(0.1 if scene.night else 0.55, 0.95)), 1.0 - np.exp(-ground.s * density))
+        haze = np.float32(rng.uniform(0.1 if scene.night else 0.55, 0.95))
+        blend(road, haze, 1.0 - np.exp(-density * ground.s))
+        blend(sky, haze, np.full(sky.shape[:2], 1.0 - np.exp(-density * FAR_M)))
     if rng.random() < 0.08:
-        mirror = picture[::-1] * ground.visible[..., None]
-        blend(picture, cv2.GaussianBlur(mirror, (0, 0), 6.0), ground.visible * rng.uniform(0.05, 0.5))
+        mirror = cv2.GaussianBlur(picture[::-1], (0, 0), 6.0)[ground.top :]
+        blend(road, mirror, ground.visible * rng.uniform(0.05, 0.5))
 
 
 def draw_bonnet(picture: FloatArray, hidden: FloatArray, rng: np.random.Generator) -> None:
@@ -89,16 +93,16 @@ def expose(picture: FloatArray, rng: np.random.Generator) -> npt.NDArray[np.uint
         v, u = np.mgrid[0:height, 0:width].astype(np.float32)
         distance = np.hypot(u - rng.uniform(0, width), v - rng.uniform(-0.3, 0.6) * height)
         glare = rng.uniform(0.3, 1.5) * np.exp(-distance / rng.uniform(30.0, 200.0))
-        picture = picture + glare[..., None] * np.array([1.0, rng.uniform(0.8, 1.0), rng.uniform(0.6, 1.0)])
+        tint = np.array([1.0, rng.uniform(0.8, 1.0), rng.uniform(0.6, 1.0)], np.float32)
+        picture = picture + glare[..., None] * tint
     if rng.random() < 0.06:
         _draw_rain(picture, rng)
-    gain = rng.uniform(0.75, 1.35) * (1.0 + rng.normal(0.0, 0.06, 3))
-    picture = np.clip(picture * gain, 0.0, 1.0) ** rng.uniform(0.7, 1.3)
+    gain = (rng.uniform(0.75, 1.35) * (1.0 + rng.normal(0.0, 0.06, 3))).astype(np.float32)
+    picture = np.asarray(cv2.pow(np.clip(picture * gain, 0.0, 1.0), rng.uniform(0.7, 1.3)))
     grey = picture.mean(axis=-1, keepdims=True)
     picture = grey + (picture - grey) * (rng.uniform(0.0, 1.6) if rng.random() < 0.5 else 1.0)
     level = rng.uniform(0.3, 0.6)
     picture = level + (picture - level) * rng.uniform(0.7, 1.25) + rng.normal(0.0, 0.03)
-    picture = picture.astype(np.float32)
     chance = rng.random()
     if chance < 0.35:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.3))
@@ -108,7 +112,7 @@ def expose(picture: FloatArray, rng: np.random.Generator) -> npt.NDArray[np.uint
         length = int(rng.integers(3, 9))
         picture = cv2.blur(picture, (length, 1) if rng.random() < 0.5 else (1, length))
     if rng.random() < 0.6:
-        picture = picture + rng.normal(0.0, rng.exponential(0.012), picture.shape)
+        picture = picture + np.float32(rng.exponential(0.012)) * rng.standard_normal(picture.shape, np.float32)
     result = np.clip(picture * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
     if rng.random() < 0.4:
         quality = int(rng.integers(25, 95))

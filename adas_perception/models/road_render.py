@@ -15,8 +15,9 @@ FAR_M = 260.0
 
 @dataclass(frozen=True)
 class Ground:
-    """Road coordinates of every pixel (H, W) and the size of the pixel's footprint along them."""
+    """Road coordinates of the pixels (h, W) from row ``top`` down, and the size of the pixel's footprint along them."""
 
+    top: int
     s: FloatArray
     d: FloatArray
     step_s: FloatArray
@@ -27,17 +28,22 @@ class Ground:
 def trace_ground(scene: Scene) -> Ground:
     """Intersect the ray of every pixel with the road's surface z = hill s^2 / 2."""
     camera, road = scene.camera, scene.road
-    v, u = np.mgrid[0 : camera.height_px, 0 : camera.width_px].astype(np.float32)
+    # Roll and hills can lift the road a little above the flat horizon; higher rows are sky anyway.
+    top = int(np.clip(camera.horizon_row_px() - 0.05 * camera.width_px, 0, camera.height_px - 8))
+    v, u = np.mgrid[top : camera.height_px, 0 : camera.width_px]
     ray = camera.rays(np.stack([u, v], axis=-1)).astype(np.float32)
-    slope = ray[..., 2] / ray[..., 0]
-    inside = slope**2 + 2.0 * road.hill * camera.height_m
+    slope, lean = ray[..., 2] / ray[..., 0], ray[..., 1] / ray[..., 0]
+    inside = slope**2 + np.float32(2.0 * road.hill * camera.height_m)
     denominator = np.sqrt(np.maximum(inside, 0.0)) - slope
     hit = (inside > 0.0) & (denominator > 2.0 * camera.height_m / FAR_M)
     s = np.where(hit, 2.0 * camera.height_m / np.maximum(denominator, 1e-3), FAR_M).astype(np.float32)
-    d = ((s * ray[..., 1] / ray[..., 0] - road.y(s)) / np.sqrt(1.0 + road.slope(s) ** 2)).astype(np.float32)
-    step_s = np.abs(np.gradient(s, axis=0)) + np.abs(np.gradient(s, axis=1)) + 1e-3
-    step_d = np.abs(np.gradient(d, axis=0)) + np.abs(np.gradient(d, axis=1)) + 1e-3
-    return Ground(s, d, step_s, step_d, hit.astype(np.float32))
+    d = (s * lean - road.y(s)) / np.sqrt(1.0 + road.slope(s) ** 2)
+    return Ground(top, s, d, _footprint(s), _footprint(d), hit.astype(np.float32))
+
+
+def _footprint(x: FloatArray) -> FloatArray:
+    down, right = np.gradient(x)
+    return np.asarray(np.abs(down) + np.abs(right) + np.float32(1e-3))
 
 
 def coverage(x: FloatArray, step: FloatArray, low: FloatArray | float, high: FloatArray | float) -> FloatArray:
@@ -48,7 +54,7 @@ def coverage(x: FloatArray, step: FloatArray, low: FloatArray | float, high: Flo
 
 def blend(picture: FloatArray, colour: FloatArray | Colour, alpha: FloatArray) -> None:
     """Paint a colour (3,) or picture (H, W, 3) over the picture in place, alpha (H, W)."""
-    a = alpha[..., None]
+    a = np.asarray(alpha, dtype=np.float32)[..., None]
     picture += a * (np.asarray(colour, dtype=np.float32) - picture)
 
 
@@ -67,13 +73,10 @@ def noise_tiles() -> tuple[FloatArray, ...]:
 
 def noise_at(ground: Ground, rng: np.random.Generator, tile: int, texel_m: float, stretch: float = 1.0) -> FloatArray:
     """Noise (H, W) that lies on the ground; it fades where a pixel covers many texels. ``stretch`` is along the road."""
-    shift_s, shift_d = rng.uniform(0.0, 512.0, 2)
-    noise = cv2.remap(
-        noise_tiles()[tile],
-        np.mod(ground.d / texel_m + shift_d, 511.0).astype(np.float32),
-        np.mod(ground.s / (texel_m * stretch) + shift_s, 511.0).astype(np.float32), cv2.INTER_LINEAR,
-    )  # fmt: skip
-    fine = np.minimum(1.0, 2.0 * texel_m / np.maximum(ground.step_d, ground.step_s / stretch * 0.5))
+    shift_s, shift_d = (float(x) for x in rng.uniform(0.0, 512.0, 2))
+    across, along = ground.d * (1.0 / texel_m) + shift_d, ground.s * (1.0 / (texel_m * stretch)) + shift_s
+    noise = cv2.remap(noise_tiles()[tile], across, along, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    fine = np.minimum(1.0, 2.0 * texel_m / np.maximum(ground.step_d, ground.step_s * (0.5 / stretch)))
     return np.asarray(noise * (fine if tile == 0 else np.sqrt(fine)))
 
 
@@ -112,7 +115,7 @@ def paint_surface(picture: FloatArray, ground: Ground, scene: Scene, rng: np.ran
 
 def _paint_verge(picture: FloatArray, ground: Ground, rng: np.random.Generator, edge: float, above: bool) -> None:
     palette = ((0.25, 0.35, 0.12), (0.62, 0.53, 0.33), (0.45, 0.4, 0.33), (0.5, 0.5, 0.48), (0.8, 0.82, 0.85))
-    base = np.array(palette[int(rng.choice(5, p=[0.35, 0.3, 0.15, 0.15, 0.05]))]) * rng.uniform(0.5, 1.2)
+    base = np.array(palette[int(rng.choice(5, p=[0.35, 0.3, 0.15, 0.15, 0.05]))], np.float32) * rng.uniform(0.5, 1.2)
     texture = 0.12 * noise_at(ground, rng, 0, 0.08) + 0.15 * noise_at(ground, rng, 1, 0.15)
     colour = base * np.clip(1.0 + rng.uniform(0.3, 2.0) * texture, 0.2, 2.0)[..., None]
     limits = (edge, 1e4) if above else (-1e4, edge)
@@ -122,7 +125,7 @@ def _paint_verge(picture: FloatArray, ground: Ground, rng: np.random.Generator, 
         end = start + (1.0 if above else -1.0) * (rng.uniform(0.3, 2.0) if rng.random() < 0.5 else rng.uniform(6.0, 12.0))
         grey = rng.uniform(0.2, 0.7) * np.clip(1.0 + texture, 0.3, 1.7)
         strip = coverage(ground.d, ground.step_d, min(start, end), max(start, end)) * ground.visible
-        blend(picture, grey[..., None] * np.ones(3), strip)
+        blend(picture, grey[..., None], strip)
 
 
 def _paint_repairs(level: FloatArray, ground: Ground, scene: Scene, rng: np.random.Generator, slabs: bool) -> None:
@@ -216,7 +219,7 @@ def paint_shadows(picture: FloatArray, ground: Ground, scene: Scene, rng: np.ran
         half = vehicle.width_m / 2.0
         shade *= 1.0 - 0.7 * coverage(ground.s, ground.step_s, vehicle.s_m - 0.3, vehicle.s_m + vehicle.length_m) * coverage(
             ground.d, ground.step_d + 0.2, vehicle.d_m - half - max(lean, 0.0), vehicle.d_m + half - min(lean, 0.0))  # fmt: skip
-    picture *= 1.0 - (1.0 - shade[..., None]) * ground.visible[..., None]
+    picture *= (1.0 - (1.0 - shade) * ground.visible).astype(np.float32)[..., None]
 
 
 def draw_barrier(picture: FloatArray, scene: Scene, barrier: Barrier, rng: np.random.Generator) -> None:

@@ -175,7 +175,7 @@ def _markings(rng: np.random.Generator, boundaries: list[float], own: int, two_w
     dash, period = pattern[int(rng.choice(len(pattern), p=[0.3, 0.12, 0.2, 0.12, 0.08, 0.08, 0.06, 0.04]))]
     stretch = float(rng.uniform(0.85, 1.15))
     base = float(rng.uniform(0.09, 0.2))
-    fading = float(1.0 - 0.65 * rng.beta(1.0, 2.5))
+    fading = float(1.0 - 0.6 * rng.beta(1.0, 3.0))
     dots = rng.random() < 0.08
     phase = float(rng.uniform(0.0, period))
     markings = []
@@ -184,7 +184,7 @@ def _markings(rng: np.random.Generator, boundaries: list[float], own: int, two_w
         outer = i in (0, last)
         centre = two_way and i == own + 1
         solid = rng.random() < (0.88 if outer else 0.55 if centre else 0.08)
-        if outer and rng.random() < (0.12 if i == 0 else 0.08):
+        if outer and rng.random() < 0.16:
             continue
         yellow = rng.random() < (0.45 if i == last or centre else 0.06)
         twin = rng.random() < (0.5 if centre else 0.04)

@@ -51,7 +51,7 @@ class LaneTrainConfig:
     validate_every: int = 1_000
     validation_pictures: int = 512
     workers: int = 2
-    stop_after_s: float = float("inf")  # leave early with a last.pt to resume from
+    time_limit_s: float = float("inf")  # the learning rate falls in time to end within it, whatever the speed
     device: str = field(default_factory=lambda: "cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -140,14 +140,12 @@ def train_lane(config: LaneTrainConfig) -> Path:
     net = net.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(net)
     optimiser = torch.optim.AdamW(_parameter_groups(net, config), lr=config.learning_rate, fused=config.device == "cuda")
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _learning_rate(step, config))
     first, best = 0, -1.0
     if config.resume:
         state = torch.load(config.resume, map_location=config.device, weights_only=True)
         net.load_state_dict(state["net"])
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
         first, best = state["step"], state["best"]
     validation = list(DataLoader(
         SyntheticRoads(config.seed + VALIDATION_SEED, config.validation_pictures, config.photos), 64,
@@ -157,13 +155,15 @@ def train_lane(config: LaneTrainConfig) -> Path:
     start = time.monotonic()
     for step, (pictures, labels) in enumerate(_fresh_batches(config, first), first + 1):
         pool.add(pictures.to(config.device, non_blocking=True), labels.to(config.device, non_blocking=True))
+        elapsed_s = time.monotonic() - start
+        late = elapsed_s > config.time_limit_s
+        for group in optimiser.param_groups:
+            group["lr"] = config.learning_rate * _learning_rate(step, elapsed_s, config)
         loss = _learn(net, optimiser, *pool.draw(config.batch), config.device)
-        schedule.step()
         _follow(average, net, min(config.averaging, step / (step + 10.0)))
         if step % 50 == 0:
-            rate = (step - first) / (time.monotonic() - start)
+            rate = (step - first) / elapsed_s
             print(f"\rstep {step}/{config.steps}  loss {loss.item():.4f}  {rate:.1f} steps/s", end="", flush=True)
-        late = time.monotonic() - start > config.stop_after_s
         if step % config.validate_every == 0 or step == config.steps or late:
             scores = validate(average, validation, config.device)
             with (config.out / "curve.jsonl").open("a") as curve:
@@ -174,7 +174,7 @@ def train_lane(config: LaneTrainConfig) -> Path:
                 torch.save({"net": average.state_dict(), "step": step, "scores": scores}, config.out / "best.pt")
             torch.save({
                 "net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
-                "schedule": schedule.state_dict(), "step": step, "best": best,
+                "step": step, "best": best,
             }, config.out / "last.pt")  # fmt: skip
         if late:
             break
@@ -188,12 +188,12 @@ def _parameter_groups(net: nn.Module, config: LaneTrainConfig) -> list[dict[str,
     return [{"params": filters, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
 
 
-def _learning_rate(step: int, config: LaneTrainConfig) -> float:
-    """Linear warm-up, then half a cosine down to 1 %."""
+def _learning_rate(step: int, elapsed_s: float, config: LaneTrainConfig) -> float:
+    """Linear warm-up, then half a cosine down to 1 %, over the steps or the time limit, whichever ends first."""
     if step < config.warmup:
-        return (step + 1) / config.warmup
-    done = min(1.0, (step - config.warmup) / max(1, config.steps - config.warmup))
-    return 0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * done)))
+        return step / config.warmup
+    done = max((step - config.warmup) / max(1, config.steps - config.warmup), elapsed_s / config.time_limit_s)
+    return 0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * min(1.0, done))))
 
 
 def _fresh_batches(config: LaneTrainConfig, first: int) -> Iterator[tuple[Tensor, Tensor]]:
