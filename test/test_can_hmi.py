@@ -58,9 +58,12 @@ def test_no_lead_is_no_gap() -> None:
     assert shown(Function.ACC, "ACTIVE", set_speed_mps=30.0).gap_m is None
 
 
-@pytest.mark.parametrize("level", [Level.ERROR, Level.STALE])
-def test_a_failed_function_is_not_shown_in_its_last_state(level: Level) -> None:
-    assert shown(Function.ACC, "ACTIVE", level).acc is AccState.FAULT
+def test_a_silent_function_is_not_shown_in_its_last_state() -> None:
+    assert shown(Function.ACC, "ACTIVE", Level.STALE).acc is AccState.FAULT
+
+
+def test_a_severe_state_is_shown_as_it_is() -> None:
+    assert shown(Function.AEB, "FULL", Level.ERROR).aeb is AebState.FULL
 
 
 def test_an_unknown_state_is_a_fault() -> None:

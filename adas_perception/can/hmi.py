@@ -1,6 +1,6 @@
 """What the instrument cluster shows, taken from the states of the functions.
 
-The enums carry the codes of the DBC's value tables (a test compares them). A function that is missing, failed
+The enums carry the codes of the DBC's value tables (a test compares them). A function that is missing, silent
 or in a state unknown here is shown as FAULT, never as the state it had last.
 """
 
@@ -73,10 +73,11 @@ class ParkState(IntEnum):
     OFF = 0
     SEARCH = 1
     OFFERED = 2
-    DRIVING = 3
-    HOLD = 4
-    DONE = 5
-    ABORTED = 6
+    CONFIRMED = 3
+    MANOEUVRING = 4
+    PAUSED = 5
+    DONE = 6
+    ABORTED = 7
     FAULT = 15
 
 
@@ -178,7 +179,7 @@ S = TypeVar("S", AccState, AebState, LkaState, BsdState, ParkState)
 
 
 def _state(state: FunctionState | None, kind: type[S]) -> S:
-    if state is None or state.level >= Level.ERROR:
+    if state is None or state.level is Level.STALE:
         return kind["FAULT"]
     return kind.__members__.get(state.state.upper(), kind["FAULT"])
 
