@@ -142,8 +142,8 @@ class CameraRenderer:
         first = np.floor(middle - half).astype(int)
         span = np.arange(int(np.ceil(2.0 * half.max())) + 3)
         columns = first[:, None] + span
-        cover = np.minimum(columns + 0.5, (middle + half)[:, None]) - np.maximum(columns - 0.5, (middle - half)[:, None])
-        cover = np.clip(cover, 0.0, 1.0)
+        low, high = (middle - half)[:, None], (middle + half)[:, None]
+        cover = np.clip(np.minimum(columns + 0.5, high) - np.maximum(columns - 0.5, low), 0.0, 1.0)
         if line.kind is LineKind.DASHED:
             s = rows_s + np.tan(rows_yaw) * line.d_m
             cover = cover * self._dashes(line, s, self._per_row)[:, None]

@@ -12,6 +12,8 @@ from adas_perception.perception.camera import CameraModel
 from adas_perception.sim.scenery import HAZE_RGB, Picture
 from adas_perception.sim.sensors import Box, FloatArray
 
+Point = tuple[float, float, float]
+
 _SUBPIXEL_BITS = 4
 _FAR_PX = 4000.0
 _HAZE_M = 420.0
@@ -27,8 +29,8 @@ class Face:
     ``outward`` tells from where it is seen; ``role`` picks the colour, ``shade`` darkens it.
     """
 
-    corners: tuple[tuple[float, float, float], ...]
-    outward: tuple[float, float, float]
+    corners: tuple[Point, ...]
+    outward: Point
     role: str
     shade: float = 1.0
 
@@ -60,32 +62,44 @@ def _wheels() -> list[Face]:
     return faces
 
 
+def _across(points: tuple[Point, ...], outward: Point, role: str, shade: float) -> Face:
+    """Return a face that is symmetric about the car's middle: its left half as (x, y, z), from low to high."""
+    corners = tuple((x, -y, z) for x, y, z in points) + tuple(reversed(points))
+    return Face(corners, outward, role, shade)
+
+
+_REAR, _REAR_UP = (-1.0, 0.0, 0.0), (-1.0, 0.0, 0.3)
+_FRONT, _FRONT_UP = (1.0, 0.0, 0.0), (1.0, 0.0, 0.3)
+_UP = (0.0, 0.0, 1.0)
+_SIDE = ((-0.5, 0.17), (0.5, 0.17), (0.5, 0.46), (0.47, 0.54), (-0.48, 0.63), (-0.5, 0.50))
+_PILLARS = ((-0.40, 0.63), (0.20, 0.61), (0.05, 0.985), (-0.26, 0.985))
+_SIDE_GLASS = ((-0.345, 0.66), (0.145, 0.645), (0.035, 0.94), (-0.245, 0.94))
+
 # Painter's order: what is drawn later lies nearer to the eye.
 _BODY: tuple[Face, ...] = (
-    _quad_x(-0.46, (-0.48, -0.30), (0.0, 0.30), "tyre"), _quad_x(-0.46, (0.30, 0.48), (0.0, 0.30), "tyre"),
-    _quad_x(0.46, (-0.48, -0.30), (0.0, 0.30), "tyre"), _quad_x(0.46, (0.30, 0.48), (0.0, 0.30), "tyre"),
-    *_sides(((-0.5, 0.17), (0.5, 0.17), (0.5, 0.46), (0.47, 0.54), (-0.48, 0.63), (-0.5, 0.50)), 0.5, "paint"),
+    *(_quad_x(x, y, (0.0, 0.30), "tyre") for x in (-0.46, 0.46) for y in ((-0.48, -0.30), (0.30, 0.48))),
+    *_sides(_SIDE, 0.5, "paint"),
     *_wheels(),
-    Face(((0.47, -0.48, 0.54), (0.47, 0.48, 0.54), (0.18, 0.46, 0.62), (0.18, -0.46, 0.62)), (0, 0, 1), "paint", 1.08),
-    Face(((-0.48, -0.48, 0.63), (-0.48, 0.48, 0.63), (-0.36, 0.46, 0.66), (-0.36, -0.46, 0.66)), (0, 0, 1), "paint", 1.05),
+    _across(((0.47, 0.48, 0.54), (0.18, 0.46, 0.62)), _UP, "paint", 1.08),
+    _across(((-0.48, 0.48, 0.63), (-0.36, 0.46, 0.66)), _UP, "paint", 1.05),
     # rear end
-    Face(((-0.5, -0.5, 0.17), (-0.5, 0.5, 0.17), (-0.5, 0.5, 0.5), (-0.48, 0.48, 0.64), (-0.48, -0.48, 0.64), (-0.5, -0.5, 0.5)), (-1, 0, 0), "paint", 0.80),
+    _across(((-0.5, 0.5, 0.17), (-0.5, 0.5, 0.5), (-0.48, 0.48, 0.64)), _REAR, "paint", 0.80),
     _quad_x(-0.5, (-0.47, 0.47), (0.17, 0.27), "trim"),
     _quad_x(-0.5, (-0.15, 0.15), (0.36, 0.43), "plate"),
-    _quad_x(-0.5, (-0.485, -0.27), (0.47, 0.58), "tail"), _quad_x(-0.5, (0.27, 0.485), (0.47, 0.58), "tail"),
+    *(_quad_x(-0.5, y, (0.47, 0.58), "tail") for y in ((-0.485, -0.27), (0.27, 0.485))),
     # front end
-    Face(((0.5, -0.5, 0.17), (0.5, 0.5, 0.17), (0.5, 0.5, 0.46), (0.47, 0.48, 0.55), (0.47, -0.48, 0.55), (0.5, -0.5, 0.46)), (1, 0, 0), "paint", 0.88),
+    _across(((0.5, 0.5, 0.17), (0.5, 0.5, 0.46), (0.47, 0.48, 0.55)), _FRONT, "paint", 0.88),
     _quad_x(0.5, (-0.30, 0.30), (0.20, 0.38), "trim"),
-    _quad_x(0.5, (-0.48, -0.28), (0.42, 0.51), "head"), _quad_x(0.5, (0.28, 0.48), (0.42, 0.51), "head"),
+    *(_quad_x(0.5, y, (0.42, 0.51), "head") for y in ((-0.48, -0.28), (0.28, 0.48))),
     # cabin
-    *_sides(((-0.40, 0.63), (0.20, 0.61), (0.05, 0.985), (-0.26, 0.985)), 0.47, "paint", 0.37),
-    *_sides(((-0.345, 0.66), (0.145, 0.645), (0.035, 0.94), (-0.245, 0.94)), 0.465, "glass", 0.38),
-    Face(((-0.40, -0.46, 0.63), (-0.40, 0.46, 0.63), (-0.26, 0.37, 0.985), (-0.26, -0.37, 0.985)), (-1, 0, 0.3), "paint", 0.84),
-    Face(((-0.375, -0.40, 0.69), (-0.375, 0.40, 0.69), (-0.275, 0.335, 0.95), (-0.275, -0.335, 0.95)), (-1, 0, 0.3), "glass", 1.15),
+    *_sides(_PILLARS, 0.47, "paint", 0.37),
+    *_sides(_SIDE_GLASS, 0.465, "glass", 0.38),
+    _across(((-0.40, 0.46, 0.63), (-0.26, 0.37, 0.985)), _REAR_UP, "paint", 0.84),
+    _across(((-0.375, 0.40, 0.69), (-0.275, 0.335, 0.95)), _REAR_UP, "glass", 1.15),
     _quad_x(-0.275, (-0.12, 0.12), (0.955, 0.98), "third"),
-    Face(((0.20, -0.46, 0.61), (0.20, 0.46, 0.61), (0.05, 0.37, 0.985), (0.05, -0.37, 0.985)), (1, 0, 0.3), "glass", 1.3),
-    Face(((-0.26, -0.37, 0.985), (-0.26, 0.37, 0.985), (0.05, 0.37, 0.985), (0.05, -0.37, 0.985)), (0, 0, 1), "paint", 1.1),
-)  # fmt: skip
+    _across(((0.20, 0.46, 0.61), (0.05, 0.37, 0.985)), _FRONT_UP, "glass", 1.3),
+    _across(((-0.26, 0.37, 0.985), (0.05, 0.37, 0.985)), _UP, "paint", 1.1),
+)
 
 _COUNTS = np.array([len(face.corners) for face in _BODY])
 _CORNERS = np.array([corner for face in _BODY for corner in face.corners])

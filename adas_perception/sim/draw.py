@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from adas_perception.params import Vehicle
 from adas_perception.perception.camera import CameraModel
-from adas_perception.types import Detections, Echoes, LaneLine, LaneLines, Objects, ObjectClass, RadarTargets, Sensor, Track
+from adas_perception.types import (
+    Detections,
+    Echoes,
+    LaneLine,
+    LaneLines,
+    ObjectClass,
+    Objects,
+    RadarTargets,
+    Sensor,
+    Track,
+)
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -118,7 +128,9 @@ class TopView:
         row = (self.ahead_m - x_m) * self.px_per_m
         return round(float(np.clip(column, -9999, 9999))), round(float(np.clip(row, -9999, 9999)))
 
-    def rectangle(self, canvas: Picture, x: tuple[float, float], y: tuple[float, float], rgb: Colour, filled: bool) -> None:
+    def rectangle(
+        self, canvas: Picture, x: tuple[float, float], y: tuple[float, float], rgb: Colour, filled: bool
+    ) -> None:
         """Draw an upright rectangle given in base_link in place."""
         cv2.rectangle(canvas, self.pixel(x[1], y[1]), self.pixel(x[0], y[0]), rgb, cv2.FILLED if filled else 1)
 
@@ -176,6 +188,7 @@ def _top_track(canvas: Picture, view: TopView, track: Track) -> None:
     rgb = FUSED_RGB if fused else TRACK_RGB
     if track.label is ObjectClass.UNKNOWN and abs(track.vx_mps) < 1.0:
         rgb = _DIM_RGB
-    view.rectangle(canvas, (track.x_m - half_x, track.x_m + half_x), (track.y_m - half_y, track.y_m + half_y), rgb, False)
+    x, y = (track.x_m - half_x, track.x_m + half_x), (track.y_m - half_y, track.y_m + half_y)
+    view.rectangle(canvas, x, y, rgb, False)
     tip = view.pixel(track.x_m + track.vx_mps, track.y_m + track.vy_mps)
     cv2.line(canvas, view.pixel(track.x_m, track.y_m), tip, rgb, 1, cv2.LINE_AA)

@@ -45,7 +45,8 @@ dt { color:var(--dim); } dd { margin:0; overflow-wrap:anywhere; }
   <h1>{{ title }}</h1>
   {% if not broken %}<span class="badge ok">all checks passed</span>
   {% else %}<span class="badge bad">{{ broken }} check{{ "s" if broken != 1 }} failed</span>{% endif %}
-  <p>scenario {{ scenario }} · {{ "%.0f"|format(duration_s) }} s simulated · {{ "%.2f"|format(factor) }} × real time</p>
+  <p>scenario {{ scenario }} · {{ "%.0f"|format(duration_s) }} s simulated ·
+    {{ "%.2f"|format(factor) }} × real time</p>
 </header>
 <div class="two">
   {% if book %}
@@ -64,7 +65,8 @@ dt { color:var(--dim); } dd { margin:0; overflow-wrap:anywhere; }
       <tr><th>check</th><th>measured</th><th>allowed</th><th></th></tr>
       {% for v in verdicts %}
       <tr><td>{{ v.name }}</td><td class="value">{{ v.value }}</td><td class="limit">{{ v.limit }}</td>
-        <td>{% if v.passed %}<span class="pass">pass</span>{% else %}<span class="fail">FAIL</span>{% endif %}</td></tr>
+        <td>{% if v.passed %}<span class="pass">pass</span>
+          {% else %}<span class="fail">FAIL</span>{% endif %}</td></tr>
       {% endfor %}
       {% for name, value in figures %}
       <tr><td>{{ name }}</td><td class="value">{{ value }}</td><td></td><td></td></tr>
@@ -79,7 +81,8 @@ dt { color:var(--dim); } dd { margin:0; overflow-wrap:anywhere; }
     {% if notes %}
     <table>
       <tr><th>time</th><th>what</th></tr>
-      {% for n in notes %}<tr><td class="value">{{ "%.2f"|format(n.time_s) }} s</td><td>{{ n.text }}</td></tr>{% endfor %}
+      {% for n in notes %}
+      <tr><td class="value">{{ "%.2f"|format(n.time_s) }} s</td><td>{{ n.text }}</td></tr>{% endfor %}
     </table>
     {% else %}<p>None.</p>{% endif %}
   </section>

@@ -90,7 +90,7 @@ def _hands_off(figure: go.Figure, record: Record) -> None:
 
 
 def _hex(rgb: Colour) -> str:
-    return "#%02x%02x%02x" % rgb
+    return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
 def _band_colour(change: StateChange) -> str:

@@ -204,15 +204,12 @@ _ARRAYS = ("latency_time_s", "latency_ms", "network_time_s", "network_ms")
 def save_record(record: Record, folder: Path) -> None:
     """Write the record into a folder (made if missing)."""
     folder.mkdir(parents=True, exist_ok=True)
-    sizes = np.array([len(f.jpeg) for f in record.frames], dtype=np.int64)
-    np.savez(
-        folder / _NPZ,
-        frame_time_s=np.array([f.time_s for f in record.frames]),
-        frame_sizes=sizes,
-        frame_bytes=np.frombuffer(b"".join(f.jpeg for f in record.frames), np.uint8),
-        **{name: getattr(record, name) for name in _ARRAYS},
-        **{f"row_{name}": values for name, values in record.signals.items()},
-    )
+    arrays: dict[str, Any] = {name: getattr(record, name) for name in _ARRAYS}
+    arrays |= {f"row_{name}": values for name, values in record.signals.items()}
+    arrays["frame_time_s"] = np.array([f.time_s for f in record.frames])
+    arrays["frame_sizes"] = np.array([len(f.jpeg) for f in record.frames], dtype=np.int64)
+    arrays["frame_bytes"] = np.frombuffer(b"".join(f.jpeg for f in record.frames), np.uint8)
+    np.savez(folder / _NPZ, **arrays)
     text = {
         "info": dict(record.info),
         "states": [asdict(state) for state in record.states],

@@ -95,9 +95,9 @@ class Road:
 
     def to_map(self, s_m: ArrayLike, d_m: ArrayLike) -> FloatArray:
         """Map positions (..., 2) of road positions; s and d broadcast."""
-        yaw = self.yaw(s_m)
-        x = self._look_up(self._x, s_m) - d_m * np.sin(yaw)
-        y = self._look_up(self._y, s_m) + d_m * np.cos(yaw)
+        yaw, d = self.yaw(s_m), np.asarray(d_m, dtype=np.float64)
+        x = self._look_up(self._x, s_m) - d * np.sin(yaw)
+        y = self._look_up(self._y, s_m) + d * np.cos(yaw)
         return np.stack(np.broadcast_arrays(x, y), axis=-1)
 
     def point(self, s_m: float) -> RoadPoint:

@@ -17,6 +17,12 @@ _ASPHALT_RGB = (98, 98, 101)
 _GRAVEL_RGB = (142, 134, 118)
 _GRASS_RGB = (98, 118, 62)
 _MEADOW_RGB = (124, 136, 74)
+# Hills from far to near: height in pixels, colour, widths of their waves in pixels.
+_RIDGES = (
+    (26.0, (160, 178, 192), (220, 90)),
+    (15.0, (122, 142, 138), (120, 40)),
+    (7.0, (84, 102, 74), (14, 4)),
+)
 
 # Surface table: lateral resolution, reach to each side and levels of blur, each twice as wide as the one before.
 SURFACE_TEXEL_M = 0.02
@@ -27,7 +33,7 @@ GRAIN_TEXELS = 512
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], scales: tuple[int, ...]) -> FloatPicture:
     """Periodic noise of mean 0 and deviation 1, a sum over blur scales in pixels."""
-    total = np.zeros(shape, np.float32)
+    total: FloatPicture = np.zeros(shape, np.float32)
     for scale in scales:
         white = rng.standard_normal(shape).astype(np.float32)
         pad = 4 * scale
@@ -72,10 +78,10 @@ def panorama(width_px: int, height_px: int, rng: np.random.Generator) -> Picture
     sky = np.array(HAZE_RGB, np.float32) + (np.array(_SKY_TOP_RGB, np.float32) - HAZE_RGB) * up**0.8
     cloud = _noise(rng, (height_px, width_px // 3), (3, 6, 14, 30))
     cloud = cv2.resize(np.concatenate([cloud, cloud[:, :8]], axis=1), (width_px + 24, height_px))[:, :width_px]
-    amount = np.clip(0.8 * cloud - 0.3, 0.0, 1.0)[..., None] * 0.8 * np.clip(up * 2.0, 0.0, 1.0)
-    picture = sky + (np.array((246, 247, 248), np.float32) - sky) * amount
+    amount: FloatPicture = np.clip(0.8 * cloud - 0.3, 0.0, 1.0)[..., None] * 0.8 * np.clip(up * 2.0, 0.0, 1.0)
+    picture: FloatPicture = sky + (np.array((246, 247, 248), np.float32) - sky) * amount
     rows = np.arange(height_px)[:, None]
-    for reach, rgb, scales in ((26.0, (160, 178, 192), (220, 90)), (15.0, (122, 142, 138), (120, 40)), (7.0, (84, 102, 74), (14, 4))):
+    for reach, rgb, scales in _RIDGES:
         ridge = _noise(rng, (1, width_px), scales)[0]
         top = height_px - np.clip(reach * (0.75 + 0.3 * ridge), 1.0, None)
         cover = np.clip(rows - top[None] + 0.5, 0.0, 1.0)[..., None]
@@ -89,14 +95,14 @@ def tree_sprites(rng: np.random.Generator, count: int = 4, size: int = 128) -> l
     v, u = np.mgrid[0:size, 0:size].astype(np.float32) / size
     for _ in range(count):
         opacity = ((np.abs(u - 0.5) < 0.025) & (v > 0.55)).astype(np.float32)
-        light = np.full((size, size), -0.9, np.float32)
+        light: FloatPicture = np.full((size, size), -0.9, np.float32)
         for _ in range(26):
             angle, reach = rng.uniform(0, 2 * np.pi), 0.26 * np.sqrt(rng.uniform())
             cu, cv_ = 0.5 + reach * np.cos(angle), 0.40 + 1.25 * reach * np.sin(angle)
             radius = rng.uniform(0.07, 0.13)
             blob = np.clip((radius - np.hypot(u - cu, v - cv_)) * size / 3.0, 0.0, 1.0)
             shade = np.clip((cu - u) * 2.5 + (cv_ - v) * 4.0 + (0.4 - cv_) * 1.5, -1.0, 1.0)
-            light = light + (shade - light) * blob
+            light += np.asarray((shade - light) * blob, np.float32)
             opacity = np.maximum(opacity, blob)
         light += 0.25 * _noise(rng, (size, size), (1, 3))
         base = np.array([66 + rng.uniform(-8, 12), 92 + rng.uniform(-8, 8), 46.0], np.float32)

@@ -1,6 +1,7 @@
-"""Sensor models: radars that see the near faces of cars, guard rails and ghosts; ultrasonic rangers; odometry noise.
+"""Sensor models: radars that see the near faces of cars, guard rails and ghosts; ultrasonic rangers; ego noise.
 
-All of them are pure functions of the scene and a random generator. The scene is given in base_link of the ego.
+Mounts and fields of view are those that perception assumes. All models are pure functions of the scene, given in
+base_link, and a random generator.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adas_perception.params import Mount, Params, param
+from adas_perception.perception.radar import Radars
+from adas_perception.perception.ultrasonic import SENSORS, Ring
 from adas_perception.types import EgoState, RadarScan, UltrasonicEcho
 
 FloatArray = NDArray[np.float64]
@@ -46,12 +49,9 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class RadarParams(Params):
-    """One radar; the defaults are a 77 GHz long-range front radar."""
+class RadarErrors(Params):
+    """How one radar errs; the defaults are a 77 GHz long-range front radar."""
 
-    mount: Mount = Mount(x_m=3.7, z_m=0.5)
-    half_fov_rad: float = param(0.60, "half the horizontal field of view", unit="rad", low=0.05, high=1.6)
-    range_max_m: float = param(200.0, "largest range", unit="m", low=5.0, high=300.0)
     range_sigma_m: float = param(0.15, "range noise", unit="m", low=0.0, high=2.0)
     azimuth_sigma_rad: float = param(0.004, "azimuth noise", unit="rad", low=0.0, high=0.1)
     rate_sigma_mps: float = param(0.1, "range-rate noise", unit="m/s", low=0.0, high=2.0)
@@ -59,20 +59,19 @@ class RadarParams(Params):
     ghosts_per_scan: float = param(0.3, "mean number of random false points", low=0.0, high=20.0)
 
 
-FRONT_RADAR = RadarParams()
-_CORNER = RadarParams(
-    half_fov_rad=1.31, range_max_m=80.0, range_sigma_m=0.2, azimuth_sigma_rad=0.015, rate_sigma_mps=0.15
-)
-REAR_LEFT_RADAR = replace(_CORNER, mount=Mount(x_m=-0.9, y_m=0.75, z_m=0.6, yaw_rad=2.4))
-REAR_RIGHT_RADAR = replace(_CORNER, mount=Mount(x_m=-0.9, y_m=-0.75, z_m=0.6, yaw_rad=-2.4))
-RADARS = {"front": FRONT_RADAR, "rear_left": REAR_LEFT_RADAR, "rear_right": REAR_RIGHT_RADAR}
+FRONT_ERRORS = RadarErrors()
+CORNER_ERRORS = RadarErrors(range_sigma_m=0.2, azimuth_sigma_rad=0.015, rate_sigma_mps=0.15)
+# No error at all, for tests of geometry.
+PERFECT = RadarErrors(0.0, 0.0, 0.0, 0.0, 0.0)
+RADARS = {"front": FRONT_ERRORS, "rear_left": CORNER_ERRORS, "rear_right": CORNER_ERRORS}
 
 
 def scan_radar(
-    name: str, params: RadarParams, stamp_ns: int, ego: EgoState, scene: Surroundings, rng: np.random.Generator
+    name: str, errors: RadarErrors, stamp_ns: int, ego: EgoState, scene: Surroundings, rng: np.random.Generator
 ) -> RadarScan:
     """Measure the scene with one radar; points and range rates are relative to the moving sensor."""
-    mount = params.mount
+    sensor = Radars().named(name)
+    mount, half_fov, reach = sensor.mount, sensor.half_fov_rad, sensor.range_max_m
     ego_velocity = np.array([ego.speed_mps - ego.yaw_rate_radps * mount.y_m, ego.yaw_rate_radps * mount.x_m])
     points, velocities, heights = _reflections(scene, np.array([mount.x_m, mount.y_m]), rng)
     relative = points - (mount.x_m, mount.y_m)
@@ -80,20 +79,20 @@ def scan_radar(
     azimuth = _wrap(np.arctan2(relative[:, 1], relative[:, 0]) - mount.yaw_rad)
     rate = np.einsum("ij,ij->i", velocities - ego_velocity, relative) / np.maximum(distance, 1e-6)
 
-    seen = (np.abs(azimuth) < params.half_fov_rad) & (distance > 0.3) & (distance < params.range_max_m)
-    seen &= ~_hidden(points, scene.boxes, mount) & (rng.random(len(points)) >= params.miss_share)
+    seen = (np.abs(azimuth) < half_fov) & (distance > 0.3) & (distance < reach)
+    seen &= ~_hidden(points, scene.boxes, mount) & (rng.random(len(points)) >= errors.miss_share)
     distance, azimuth, rate, z = distance[seen], azimuth[seen], rate[seen], heights[seen] - mount.z_m
 
-    ghosts = int(rng.poisson(params.ghosts_per_scan))
-    distance = np.concatenate([distance, rng.uniform(5.0, params.range_max_m, ghosts)])
-    azimuth = np.concatenate([azimuth, rng.uniform(-params.half_fov_rad, params.half_fov_rad, ghosts)])
+    ghosts = int(rng.poisson(errors.ghosts_per_scan))
+    distance = np.concatenate([distance, rng.uniform(5.0, reach, ghosts)])
+    azimuth = np.concatenate([azimuth, rng.uniform(-half_fov, half_fov, ghosts)])
     rate = np.concatenate([rate, rng.uniform(-30.0, 10.0, ghosts)])
     z = np.concatenate([z, np.zeros(ghosts)])
 
     n = len(distance)
-    distance = distance + rng.normal(0.0, params.range_sigma_m, n)
-    azimuth = azimuth + rng.normal(0.0, params.azimuth_sigma_rad, n)
-    rate = rate + rng.normal(0.0, params.rate_sigma_mps, n)
+    distance = distance + rng.normal(0.0, errors.range_sigma_m, n)
+    azimuth = azimuth + rng.normal(0.0, errors.azimuth_sigma_rad, n)
+    rate = rate + rng.normal(0.0, errors.rate_sigma_mps, n)
     xyz = np.stack([distance * np.cos(azimuth), distance * np.sin(azimuth), z], axis=-1)
     return RadarScan(stamp_ns, name, xyz, rate)
 
@@ -102,7 +101,9 @@ def _reflections(
     scene: Surroundings, sensor: FloatArray, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Points (N, 2), velocities (N, 2) and heights (N,) that face the sensor: bodies first, then the rails."""
-    points, velocities, heights = [scene.rail_xy_m], [np.zeros_like(scene.rail_xy_m)], [np.full(len(scene.rail_xy_m), 0.6)]
+    points: list[FloatArray] = [scene.rail_xy_m]
+    velocities: list[FloatArray] = [np.zeros_like(scene.rail_xy_m)]
+    heights: list[FloatArray] = [np.full(len(scene.rail_xy_m), 0.6)]
     for box in scene.boxes:
         corners = box.corners()
         for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
@@ -143,7 +144,7 @@ def _wrap(angle: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class UltrasonicParams(Params):
+class UltrasonicModel(Params):
     """What all twelve rangers share."""
 
     half_cone_rad: float = param(0.60, "half the opening angle", unit="rad", low=0.1, high=1.2)
@@ -152,26 +153,11 @@ class UltrasonicParams(Params):
     sigma_m: float = param(0.01, "range noise", unit="m", low=0.0, high=0.5)
 
 
-def _ring() -> dict[str, Mount]:
-    """Mounts of the twelve rangers: three per corner, the side ones looking straight out."""
-    front = {"left_side": (3.2, 0.92, 1.57), "left_outer": (3.55, 0.75, 0.60), "left": (3.70, 0.28, 0.0)}
-    rear = {"left_side": (-0.5, 0.92, 1.57), "left_outer": (-0.88, 0.75, 2.54), "left": (-1.04, 0.28, math.pi)}
-    ring = {}
-    for end, places in (("front", front), ("rear", rear)):
-        for place, (x, y, yaw) in places.items():
-            ring[f"{end}_{place}"] = Mount(x_m=x, y_m=y, z_m=0.5, yaw_rad=yaw)
-            ring[f"{end}_{place.replace('left', 'right')}"] = Mount(x_m=x, y_m=-y, z_m=0.5, yaw_rad=-yaw)
-    return ring
-
-
-ULTRASONICS: dict[str, Mount] = _ring()
-
-
 def range_ultrasonic(
-    stamp_ns: int, scene: Surroundings, rng: np.random.Generator, params: UltrasonicParams | None = None
+    stamp_ns: int, scene: Surroundings, rng: np.random.Generator, model: UltrasonicModel | None = None
 ) -> tuple[UltrasonicEcho, ...]:
     """Measure with all rangers; a ranger that meets nothing returns infinity."""
-    p = params or UltrasonicParams()
+    p, ring = model or UltrasonicModel(), Ring()
     surfaces = [scene.rail_xy_m]
     for box in scene.boxes:
         if math.hypot(box.x_m, box.y_m) < 20.0:
@@ -180,7 +166,8 @@ def range_ultrasonic(
             surfaces.append((corners + share * (np.roll(corners, -1, axis=0) - corners)).reshape(-1, 2))
     surface = np.concatenate(surfaces)
     echoes = []
-    for name, mount in ULTRASONICS.items():
+    for name in SENSORS:
+        mount: Mount = getattr(ring, name)
         dx, dy = surface[:, 0] - mount.x_m, surface[:, 1] - mount.y_m
         within = np.abs(_wrap(np.arctan2(dy, dx) - mount.yaw_rad)) < p.half_cone_rad
         distance = np.hypot(dx, dy)[within]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,24 @@ _BLUE_RGB: Colour = (58, 130, 246)
 GIF_LIMIT_BYTES = 8_000_000
 LAMPS = ("acc", "aeb", "lka", "bsd", "safety")
 PASSIVE_STATES = frozenset({"OFF", "STANDBY", "READY", "IDLE", "INACTIVE", "CLEAR", "NORMAL", "NONE", "SAFE"})
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A signal shown as a curve, in the unit of its title."""
+
+    signal: str
+    factor: float
+    low: float
+    high: float
+    title: str
+    rgb: Colour
+
+
+_TRACES = (
+    Trace("speed_mps", 3.6, 0.0, 100.0, "speed km/h", TRACK_RGB),
+    Trace("accel_mps2", 1.0, -10.0, 4.0, "acceleration m/s2", FUSED_RGB),
+)
 
 
 def lamp_rgb(state: str, level: int) -> Colour:
@@ -45,7 +64,7 @@ def write_mp4(record: Record, path: Path) -> None:
     pictures = film(record)
     _, first = next(pictures)
     height, width = first.shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), _frame_rate(record), (width, height))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), _frame_rate(record), (width, height))
     try:
         writer.write(cv2.cvtColor(first, cv2.COLOR_RGB2BGR))
         for _, picture in pictures:
@@ -107,9 +126,9 @@ def _strip(record: Record, time_s: float, width_px: int) -> Picture:
     put_text(strip, _chapter(record, time_s), (150, 42), INK_RGB, 0.5)
     _lamps(strip, record, time_s, 150)
     left = width_px // 2 + 30
-    _trace(strip, record, time_s, left, (width_px - left) // 2 - 14, "speed_mps", 3.6, (0.0, 100.0), "speed km/h", TRACK_RGB)
-    left += (width_px - left) // 2
-    _trace(strip, record, time_s, left, width_px - left - 14, "accel_mps2", 1.0, (-10.0, 4.0), "acceleration m/s2", FUSED_RGB)
+    each = (width_px - left) // len(_TRACES)
+    for place, trace in enumerate(_TRACES):
+        _draw_trace(strip, record, time_s, trace, left + place * each, each - 14)
     return strip
 
 
@@ -130,23 +149,21 @@ def _lamps(strip: Picture, record: Record, time_s: float, left_px: int) -> None:
         put_text(strip, state.lower()[:9], (x + 5, 93), INK_RGB, 0.32)
 
 
-def _trace(
-    strip: Picture, record: Record, time_s: float, left_px: int, width_px: int, name: str, factor: float,
-    limits: tuple[float, float], title: str, rgb: Colour,
-) -> None:  # fmt: skip
+def _draw_trace(strip: Picture, record: Record, time_s: float, trace: Trace, left_px: int, width_px: int) -> None:
     """Draw the last seconds of a signal as a curve."""
     top, bottom = 26, _STRIP_PX - 12
-    time, values = record.signals["time_s"], record.signals[name] * factor
+    time, values = record.signals["time_s"], record.signals[trace.signal] * trace.factor
     shown = (time > time_s - _TRACE_S) & (time <= time_s)
-    put_text(strip, title, (left_px, 18), _DIM_RGB, 0.4)
+    put_text(strip, trace.title, (left_px, 18), _DIM_RGB, 0.4)
 
     def row(value: float | NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(bottom - (np.clip(value, *limits) - limits[0]) / (limits[1] - limits[0]) * (bottom - top))
+        share = (np.clip(value, trace.low, trace.high) - trace.low) / (trace.high - trace.low)
+        return np.asarray(bottom - share * (bottom - top))
 
-    for value in (limits[0], 0.0, limits[1]):
+    for value in (trace.low, 0.0, trace.high):
         y = int(row(value))
         cv2.line(strip, (left_px, y), (left_px + width_px, y), _REST_RGB, 1)
     if np.count_nonzero(shown) > 1:
         x = left_px + (time[shown] - time_s + _TRACE_S) / _TRACE_S * width_px
         points = np.round(np.column_stack([x, row(values[shown])])).astype(np.int32)
-        cv2.polylines(strip, [points], False, rgb, 2, cv2.LINE_AA)
+        cv2.polylines(strip, [points], False, trace.rgb, 2, cv2.LINE_AA)

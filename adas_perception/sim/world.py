@@ -96,7 +96,9 @@ class World:
         """Tell whether the scenario has played to its end."""
         return self.time_s >= self.scenario.duration_s
 
-    def step(self, dt_s: float, accel_request_mps2: float | None = None, steering_request_rad: float | None = None) -> None:
+    def step(
+        self, dt_s: float, accel_request_mps2: float | None = None, steering_request_rad: float | None = None
+    ) -> None:
         """Advance by ``dt_s`` (a multiple of 5 ms) with what the bus asks of the plant; None is no request."""
         self.action = self._act()
         front = self.s_m + self.car.params.vehicle.front_x_m
