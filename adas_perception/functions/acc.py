@@ -141,10 +141,16 @@ class AccParams(Params):
     curve_preview_s: float = param(3.0, "curves are looked for this far ahead", unit="s", low=0.0, high=5.0)
     pedal: float = param(0.05, "pedal position that counts as pressed", low=0.01, high=0.5)
     standstill_mps: float = param(0.1, "slower than this is standstill", unit="m/s", low=0.01, high=0.5)
-    stop_mps2: float = param(1.0, "deceleration of the last metres behind a standing lead", unit="m/s2", low=0.3, high=3.0)
-    stop_below_mps: float = param(8.0, "speed below which the car pulls up behind a standing lead", unit="m/s", low=1.0, high=15.0)
+    stop_mps2: float = param(
+        1.0, "deceleration of the last metres behind a standing lead", unit="m/s2", low=0.3, high=3.0
+    )
+    stop_below_mps: float = param(
+        8.0, "speed below which the car pulls up behind a standing lead", unit="m/s", low=1.0, high=15.0
+    )
     hold_mps2: float = param(1.5, "deceleration request while holding", unit="m/s2", low=0.3, high=5.0)
-    drive_off_s: float = param(3.0, "within this time the car follows a departing lead by itself", unit="s", low=0.0, high=60.0)
+    drive_off_s: float = param(
+        3.0, "within this time the car follows a departing lead by itself", unit="s", low=0.0, high=60.0
+    )
     drive_off_mps: float = param(0.5, "lead speed that counts as departing", unit="m/s", low=0.1, high=3.0)
 
 
@@ -242,9 +248,7 @@ class Acc:
         if self._go:
             self._go_ns = now_ns
 
-    def _advance(
-        self, now_ns: int, ego: EgoState, driver: DriverInput, lead: Lead | None, wanted: float
-    ) -> None:
+    def _advance(self, now_ns: int, ego: EgoState, driver: DriverInput, lead: Lead | None, wanted: float) -> None:
         """Move the state machine by one cycle."""
         p, held = self._p, self._state is State.HOLD
         braked = driver.brake > p.pedal

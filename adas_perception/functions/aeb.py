@@ -124,7 +124,7 @@ class Aeb:
         self._last: Assessment | None = None
         self._cycles: dict[int, int] = {}
         self._sample_ns = 0
-        self._fast_ns = 0
+        self._fast_ns: int | None = None
 
     def step(
         self,
@@ -205,15 +205,15 @@ class Aeb:
         """Return whether the present stage must go on although nothing asks for it this cycle."""
         if target is None:
             return seconds(now_ns - self._caused_ns) < self._p.memory_s
-        reached = self._state in BRAKING and target.in_path
+        reached = self._state in BRAKING and not target.clear
         if STAGE[target.urgency] >= self._state or reached and target.closing_mps > 0.0:
             self._caused_ns = now_ns
-        # Braking for an object in the path ends at once when that no longer comes nearer.
+        # Braking for an object in the path or on its way there ends at once when that no longer comes nearer.
         limit_s = 0.0 if reached else self._p.release_s
         return self._caused_ns == now_ns or seconds(now_ns - self._caused_ns) < limit_s
 
     def _manoeuvring(self, now_ns: int) -> bool:
-        return seconds(now_ns - self._fast_ns) >= self._p.manoeuvring_s
+        return self._fast_ns is None or seconds(now_ns - self._fast_ns) >= self._p.manoeuvring_s
 
     def _guide(self, seen: dict[int, Assessment]) -> tuple[State, Assessment | None]:
         """Return the guide's stage for the nearest object in the path; no hysteresis, no prediction."""
@@ -223,9 +223,7 @@ class Aeb:
             return State.READY, None
         return GUIDE_STAGE[guide.aeb(nearest.gap_m, nearest.closing_mps, self._p.guide)], nearest
 
-    def _finish(
-        self, now_ns: int, sample_ns: int, state: State, reason: Reason, target: Assessment | None
-    ) -> Decision:
+    def _finish(self, now_ns: int, sample_ns: int, state: State, reason: Reason, target: Assessment | None) -> Decision:
         if state is not self._state:
             self._since_ns = now_ns
         self._state, self._last = state, target

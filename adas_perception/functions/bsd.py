@@ -76,8 +76,12 @@ class BsdParams(Params):
     zone_behind_m: float = param(3.0, "adjacent zone: so far behind the bumper", unit="m", low=0.0, high=10.0)
     mirror_x_m: float = param(1.9, "adjacent zone: up to here, the driver's eye", unit="m", low=0.0, high=4.0)
     rear_zone_m: float = param(80.0, "rear zone: so far behind the bumper", unit="m", low=10.0, high=150.0)
-    closing_mps: tuple[float, ...] = param((10.0, 15.0), "closing speeds of types A and B", unit="m/s", low=1.0, high=50.0)
-    ttc_s: tuple[float, ...] = param((2.5, 3.0, 3.5), "time to collision of types A, B, C", unit="s", low=1.0, high=10.0)
+    closing_mps: tuple[float, ...] = param(
+        (10.0, 15.0), "closing speeds of types A and B", unit="m/s", low=1.0, high=50.0
+    )
+    ttc_s: tuple[float, ...] = param(
+        (2.5, 3.0, 3.5), "time to collision of types A, B, C", unit="s", low=1.0, high=10.0
+    )
     ttc_margin_s: float = param(0.3, "earlier by the delay until the lamp is on", unit="s", low=0.0, high=2.0)
     moving_mps: float = param(1.5, "slower objects are infrastructure", unit="m/s", low=0.2, high=5.0)
     overtaking_mps: float = param(0.5, "slower than the car by this is being overtaken", unit="m/s", low=0.1, high=5.0)
@@ -184,9 +188,7 @@ class Bsd:
         sides = (guide.bsd(n.track.x_m, n.track.y_m, self._p.guide) for n in near)
         return {side: 0.0 for side in sides if side is not None}
 
-    def _finish(
-        self, now_ns: int, sample_ns: int, ttc: dict[Side, float], indicated: Side | None
-    ) -> Decision:
+    def _finish(self, now_ns: int, sample_ns: int, ttc: dict[Side, float], indicated: Side | None) -> Decision:
         lit = {side: self._lamps[side].update(now_ns, side in ttc) for side in SIDES}
         levels = {side: (2 if side is indicated else 1) if lit[side] else 0 for side in SIDES}
         values = {"left_level": float(levels[Side.LEFT]), "right_level": float(levels[Side.RIGHT])}

@@ -45,9 +45,7 @@ def ego_usable(ego: EgoState | None, now_ns: int, limit_s: float) -> TypeGuard[E
 
 def driver_usable(driver: DriverInput | None, now_ns: int, limit_s: float) -> TypeGuard[DriverInput]:
     """Return whether the driver's inputs are recent and finite."""
-    return fresh(driver, now_ns, limit_s) and finite(
-        driver.accelerator, driver.brake, driver.steering_torque_nm
-    )
+    return fresh(driver, now_ns, limit_s) and finite(driver.accelerator, driver.brake, driver.steering_torque_nm)
 
 
 def line_usable(line: LaneLine | None, confidence_min: float) -> TypeGuard[LaneLine]:

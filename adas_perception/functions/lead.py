@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from adas_perception.functions.common import line_usable, usable_tracks
 from adas_perception.functions.path import Arc, Neighbour, advance, ego_arc, neighbour
 from adas_perception.params import Params, Vehicle, param
-from adas_perception.types import EgoState, LaneLine, LaneLines, ObjectClass, Objects, Sensor, Track
+from adas_perception.types import EgoState, LaneLine, LaneLines, ObjectClass, Objects, Sensor
 
 NOT_VEHICLES = (ObjectClass.TRAFFIC_LIGHT, ObjectClass.TRAFFIC_SIGN, ObjectClass.LANE_LINE)
 
@@ -20,9 +20,15 @@ class LeadParams(Params):
     lane_reach: float = param(1.3, "a line is believed this much farther than it is seen", low=1.0, high=3.0)
     line_confidence: float = param(0.5, "lines below this confidence are not used", low=0.0, high=1.0)
     cycles_min: int = param(3, "sensor cycles before an object counts", low=1, high=20)
-    keep_m: float = param(0.4, "the present lead may be this much farther out than a new one", unit="m", low=0.0, high=1.0)
+    keep_m: float = param(
+        0.4, "the present lead may be this much farther out than a new one", unit="m", low=0.0, high=1.0
+    )
     cut_in_m: float = param(
-        0.3, "a car this far over the line and still coming counts as in the lane (UN R157)", unit="m", low=0.0, high=1.0
+        0.3,
+        "a car this far over the line and still coming counts as in the lane (UN R157)",
+        unit="m",
+        low=0.0,
+        high=1.0,
     )
     cut_in_mps: float = param(0.2, "sideways speed that counts as still coming", unit="m/s", low=0.05, high=2.0)
     moving_mps: float = param(2.0, "an object seen this fast is known to be a vehicle", unit="m/s", low=0.5, high=5.0)
@@ -106,9 +112,7 @@ class LeadSelector:
         return 0.0, half
 
 
-def usable_lines(
-    lanes: LaneLines | None, confidence_min: float
-) -> tuple[LaneLine | None, LaneLine | None]:
+def usable_lines(lanes: LaneLines | None, confidence_min: float) -> tuple[LaneLine | None, LaneLine | None]:
     """Return the left and the right line of the own lane, None where there is none to trust."""
     left = lanes.left if lanes else None
     right = lanes.right if lanes else None

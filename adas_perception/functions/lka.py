@@ -125,9 +125,7 @@ def departure(line: LaneLine, side: Side, ego: EgoState, vehicle: Vehicle, previ
     distance = side * line.y(x) - vehicle.width_m / 2.0
     nearing = -side * drift(line, ego, x)
     bending = -side * v * (v * line.curvature(x + preview_s * v) - ego.yaw_rate_radps)
-    return Departure(
-        side, distance, nearing + bending * preview_s, time_to_line(distance, nearing, bending)
-    )
+    return Departure(side, distance, nearing + bending * preview_s, time_to_line(distance, nearing, bending))
 
 
 def drift(line: LaneLine, ego: EgoState, x: float) -> float:
@@ -345,9 +343,7 @@ class Lka:
             values["ttlc_s"] = nearest.ttlc_s
         if lane.offset_m is not None and lane.width_m is not None:
             values["offset_m"], values["lane_width_m"] = lane.offset_m, lane.width_m
-        return decide(
-            Function.LKA, now_ns, sample_ns, level, state.name, reason.name, values, steering_rad=steering
-        )
+        return decide(Function.LKA, now_ns, sample_ns, level, state.name, reason.name, values, steering_rad=steering)
 
     def _idle(
         self, now_ns: int, sample_ns: int, state: State, reason: Reason, steering: float | None = None

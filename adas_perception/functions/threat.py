@@ -15,7 +15,8 @@ from adas_perception.params import Params, Vehicle, param
 from adas_perception.types import FloatArray
 
 # Braking at 4 m/s2 from 40 m/s takes 11.5 s with the driver's reaction.
-TIMES_S: FloatArray = np.arange(0.0, 12.05, 0.1)
+STEP_S = 0.1
+TIMES_S: FloatArray = np.arange(0.0, 12.05, STEP_S)
 SLOW_MPS = 0.3
 
 
@@ -49,7 +50,11 @@ class ThreatParams(Params):
         0.1, "more overlap asked per second of prediction, as the path grows uncertain", unit="m/s", low=0.0, high=1.0
     )
     crossing_stop_mps2: float = param(
-        3.0, "a crossing object is taken to stop beside the path if this deceleration suffices", unit="m/s2", low=0.5, high=8.0
+        3.0,
+        "a crossing object is taken to stop beside the path if this deceleration suffices",
+        unit="m/s2",
+        low=0.5,
+        high=8.0,
     )
     lead_accel_deadband_mps2: float = param(
         0.5, "weaker braking of the target is taken for noise", unit="m/s2", low=0.0, high=3.0
@@ -90,7 +95,7 @@ class Braking:
         """Return the distance in m and whether the car still moves, from a speed and a present deceleration."""
         start = min(max(accel_mps2, -self._decel), 0.0)
         speed = np.maximum(speed_mps + start * self._before - self._decel * self._built, 0.0)
-        steps = (speed[1:] + speed[:-1]) * (0.5 * (TIMES_S[1] - TIMES_S[0]))
+        steps = (speed[1:] + speed[:-1]) * (0.5 * STEP_S)
         return np.concatenate(([0.0], np.cumsum(steps))), speed > 0.0
 
 
@@ -132,8 +137,10 @@ class ThreatModel:
         in_path = np.abs(d) < n.half_width_m + v.width_m / 2.0 - overlap
         near, far = s - n.half_length_m - v.front_x_m, s + n.half_length_m + v.rear_overhang_m
 
+        # A sample stands for the step that follows it, so that no short encounter falls between two.
         coasting = speed_mps * TIMES_S
-        if lead_accel == 0.0 and not np.any(in_path & (near < coasting) & (far > coasting)):
+        meets = in_path & (near < coasting + speed_mps * STEP_S) & (far > coasting)
+        if lead_accel == 0.0 and not np.any(meets):
             return result(Urgency.NONE)
 
         # In the path once is in the path for good: whoever crosses may stop there.

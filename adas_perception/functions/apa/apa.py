@@ -86,9 +86,7 @@ class Apa:
         self._travelled_m = 0.0
         self._echo_ns = 0
 
-    def step(
-        self, now_ns: int, ego: EgoState | None, driver: DriverInput | None, echoes: Echoes | None
-    ) -> ApaDecision:
+    def step(self, now_ns: int, ego: EgoState | None, driver: DriverInput | None, echoes: Echoes | None) -> ApaDecision:
         """Decide one cycle; the request never has an opinion in this version."""
         p = self._p
         sample_ns = echoes.stamp_ns if echoes else 0
@@ -171,9 +169,7 @@ class Apa:
             scan.reset()
         level = Level.OK if reason in (Reason.SPEED, Reason.GEAR) else Level.WARN
         values = {"slots": 0.0}
-        return self._decision(
-            decide(Function.APA, now_ns, sample_ns, level, State.OFF.name, reason.name, values)
-        )
+        return self._decision(decide(Function.APA, now_ns, sample_ns, level, State.OFF.name, reason.name, values))
 
     def _decision(self, decision: Decision) -> ApaDecision:
         return ApaDecision(decision.request, decision.state, self._slots)
