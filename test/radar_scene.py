@@ -133,18 +133,17 @@ def nearest(objects: Objects, x: float, y: float, within: float = 4.0) -> Track 
     return tracks[0] if tracks and math.hypot(tracks[0].x_m - x, tracks[0].y_m - y) <= within else None
 
 
-def straight(x: float, y: float, v: float, accel: float = 0.0, start: float = 0.0, ramp: float = 0.0, yaw: float = 0.0):
-    """Return a body that drives along x and accelerates from ``start`` on, reached over ``ramp``, until it stands."""
+def straight(x: float, y: float, v: float, accel: float = 0.0, start: float = 0.0) -> Callable[[float], Body]:
+    """Return a body that drives along x and changes its speed from ``start`` on, until it stands."""
 
     def at(t: float) -> Body:
-        position, speed, a = x, v, 0.0
-        step = 0.001
-        for _ in range(round(max(t - start, 0.0) / step)):
-            elapsed = _ * step
-            a = accel * (min(elapsed / ramp, 1.0) if ramp > 0.0 else 1.0) if speed > 0.0 else 0.0
-            position += speed * step
-            speed = max(speed + a * step, 0.0) if v >= 0.0 else speed
-        position += v * min(t, start)
-        return Body(position, y, speed, ax=a if speed > 0.0 else 0.0, yaw=yaw)
+        changing = max(t - start, 0.0)
+        if accel < 0.0:
+            changing = min(changing, v / -accel)
+        stands = accel < 0.0 and v + accel * changing <= 0.0
+        driven = v * (min(t, start) if accel else t)
+        if accel:
+            driven += v * changing + accel * changing**2 / 2.0
+        return Body(x + driven, y, v + accel * changing, ax=0.0 if stands or t < start else accel)
 
     return at

@@ -60,7 +60,7 @@ class RadarParams(Params):
 
     radars: Radars = Radars()
     gap_along_m: float = param(2.0, "detections of one object lie closer along x", unit="m", low=0.1, high=10.0)
-    gap_across_m: float = param(1.2, "detections of one object lie closer along y", unit="m", low=0.1, high=10.0)
+    gap_across_m: float = param(1.5, "detections of one object lie closer along y", unit="m", low=0.1, high=10.0)
     gap_speed_mps: float = param(1.5, "detections of one object differ less in speed", unit="m/s", low=0.1, high=10.0)
     length_max_m: float = param(8.0, "longer groups (guard rails, trucks) are cut up", unit="m", low=1.0, high=50.0)
     face_depth_m: float = param(0.7, "depth of what counts as the near face", unit="m", low=0.1, high=5.0)

@@ -148,7 +148,7 @@ class Fusion:
             self._lives[track] = track_life.doubt(self._lives[track], seen, p.life)
         free = np.setdiff1d(np.arange(len(seen)), points)
         for point in free[~self._belong(seen, free)].tolist():
-            self._begin(seen, point)
+            self._begin(seen, point, late_s)
         self._bury()
 
     def _move_to(self, stamp_ns: int) -> float:
@@ -157,17 +157,18 @@ class Fusion:
         if dt <= 0.0:
             return -dt
         if self._lives:
-            p = self._params
-            # What stands hardly swerves or speeds up; this keeps guard rails from slipping along with the car.
-            agility = np.clip(np.hypot(*self._states[:, kalman.VELOCITY].T) / AGILE_SPEED_MPS, STILL_AGILITY, 1.0)
-            moved = kalman.predict(
-                self._states, self._covariances, dt, p.accel_time_s, p.jerk * agility, p.lateral * agility
-            )
+            moved = self._predict(self._states, self._covariances, dt)
             car = self._motion.pose(stamp_ns).seen_from(self._motion.pose(self._stamp_ns))
             self._states, self._covariances = kalman.follow_car(*moved, *car)
             self._lives = [replace(life, yaw_rad=life.yaw_rad - car.yaw_rad) for life in self._lives]
         self._stamp_ns = stamp_ns
         return 0.0
+
+    def _predict(self, states: FloatArray, covariances: FloatArray, dt_s: float) -> tuple[FloatArray, FloatArray]:
+        """Move objects over ground; what stands hardly swerves or speeds up, so that guard rails do not slip along."""
+        p = self._params
+        agility = np.clip(np.hypot(*states[:, kalman.VELOCITY].T) / AGILE_SPEED_MPS, STILL_AGILITY, 1.0)
+        return kalman.predict(states, covariances, dt_s, p.accel_time_s, p.jerk * agility, p.lateral * agility)
 
     def _fit(self, seen: Observations, late_s: float) -> _Fit:
         """Compare every track with every observation as the track was ``late_s`` ago."""
@@ -231,12 +232,13 @@ class Fusion:
             )  # fmt: skip
         return inside
 
-    def _begin(self, seen: Observations, point: int) -> None:
+    def _begin(self, seen: Observations, point: int, late_s: float) -> None:
         p = self._params
         life, state, covariance = track_life.begin(self._next_id, seen, point, p.life.birth_score, p.birth)
+        states, covariances = self._predict(state[None], covariance[None], late_s)
         self._lives.append(life)
-        self._states = np.concatenate([self._states, state[None]])
-        self._covariances = np.concatenate([self._covariances, covariance[None]])
+        self._states = np.concatenate([self._states, states])
+        self._covariances = np.concatenate([self._covariances, covariances])
         self._next_id += 1
 
     def _bury(self) -> None:

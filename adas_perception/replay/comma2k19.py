@@ -12,6 +12,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -102,8 +103,14 @@ def _array(folder: Path, name: str) -> NDArray[Any]:
         raise SegmentError(f"{path}: not a readable array of a comma2k19 segment ({error})") from None
 
 
+@cache
 def _database() -> Any:
     return cantools.database.load_string(DBC, "dbc")
+
+
+def parse_frame(frame: Frame) -> dict[str, float]:
+    """Return the signals of a frame that this module knows, in the units of the bus; raises KeyError for others."""
+    return {name: float(value) for name, value in _database().decode_message(frame.id, frame.data).items()}
 
 
 def _radar(folder: Path) -> Iterator[Event]:
@@ -111,7 +118,6 @@ def _radar(folder: Path) -> Iterator[Event]:
 
     A cycle has its stamp from its first frame; it ends where a slot comes again.
     """
-    database = _database()
     cycle: dict[int, dict[str, float]] = {}
     stamp_ns = 0
     for frame in read_frames(folder):
@@ -123,7 +129,7 @@ def _radar(folder: Path) -> Iterator[Event]:
             cycle = {}
         if not cycle:
             stamp_ns = frame.stamp_ns
-        cycle[slot] = database.decode_message(frame.id, frame.data)
+        cycle[slot] = parse_frame(frame)
     if cycle:
         yield stamp_ns, _scan(stamp_ns, cycle)
 
@@ -140,7 +146,6 @@ def _car(folder: Path) -> Iterator[Event]:
     The yaw rate is that of the recorder's gyroscope (its z axis points down), since the car's own sensor has an
     offset of 0.4 deg/s in this data.
     """
-    database = _database()
     gyro = -_array(folder, "IMU/gyro/value")[:, 2]
     yaw_rates = np.convolve(gyro, np.full(GYRO_SAMPLES, 1.0 / GYRO_SAMPLES), "same")
     yaw_stamps = _array(folder, "IMU/gyro/t")
@@ -150,13 +155,13 @@ def _car(folder: Path) -> Iterator[Event]:
     for frame in read_frames(folder):
         if frame.bus != CAR_BUS or frame.id not in (WHEELS, STEERING, TORQUE, BRAKE, LEVERS):
             continue
-        stamp_ns, signals = frame.stamp_ns, database.decode_message(frame.id, frame.data)
+        stamp_ns, signals = frame.stamp_ns, parse_frame(frame)
         if frame.id == STEERING:
             steering_rad = math.radians(signals["ANGLE"] + signals["FRACTION"]) / STEERING_RATIO
         elif frame.id == BRAKE:
-            brake = float(signals["PRESSED"])
+            brake = signals["PRESSED"]
         elif frame.id == LEVERS:
-            indicator = INDICATORS.get(signals["TURN"], Indicator.OFF)
+            indicator = INDICATORS.get(int(signals["TURN"]), Indicator.OFF)
         elif frame.id == TORQUE:
             torque_nm = signals["DRIVER"] * TORQUE_UNIT_NM
             yield stamp_ns, DriverInput(stamp_ns, brake=brake, steering_torque_nm=torque_nm, indicator=indicator)
