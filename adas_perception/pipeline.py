@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from adas_perception.functions.acc import Acc, AccParams
 from adas_perception.functions.aeb import Aeb, AebParams
 from adas_perception.functions.apa import Apa, ApaParams
 from adas_perception.functions.bsd import Bsd, BsdParams
 from adas_perception.functions.lka import Lka, LkaParams
-from adas_perception.limits import Limits
+from adas_perception.limits import Limits, load_limits
 from adas_perception.params import Config, Vehicle
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.radar import RadarClusterer, RadarParams
 from adas_perception.perception.tracking import Fusion, FusionParams
 from adas_perception.perception.ultrasonic import UltrasonicParams, UltrasonicRing
+from adas_perception.resources import config_path
 from adas_perception.safety.chain import SafetyChain, SafetyOutput
 from adas_perception.safety.monitor import NEEDS, MonitorParams
 from adas_perception.types import (
@@ -151,3 +152,12 @@ class Pipeline:
             Function.BSD: self._bsd.step(now_ns, ego, driver, objects, lanes),
             Function.APA: self._apa.step(now_ns, ego, driver, self._ring.echoes(now_ns)),
         }
+
+
+def load_pipeline(preset: str = "", **parts: Any) -> Pipeline:
+    """Return the pipeline with the shipped parameters, a preset by name laid over them ('' for none).
+
+    ``parts`` go to the Pipeline: a lane finder, a detector, a camera.
+    """
+    presets = [config_path(f"presets/{preset}.yaml")] if preset else []
+    return Pipeline(Config(config_path("adas.yaml"), *presets), load_limits(config_path("limits.yaml")), **parts)

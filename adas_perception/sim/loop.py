@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
-from adas_perception.limits import load_limits
-from adas_perception.params import Config
 from adas_perception.pipeline import Output, Pipeline, Sample
-from adas_perception.resources import config_path
 from adas_perception.sim.world import World
 from adas_perception.types import LaneLine, LaneLines, LineKind
 
 TICK_S = 0.025
 LANE_VIEW_M = (4.0, 60.0)
-
-
-def shipped_pipeline(preset: str = "", extra: tuple[Path, ...] = ()) -> Pipeline:
-    """Return the pipeline with the shipped parameters and a preset by name."""
-    presets = [config_path(f"presets/{preset}.yaml")] if preset else []
-    config = Config(config_path("adas.yaml"), *presets, *extra)
-    return Pipeline(config, load_limits(config_path("limits.yaml")))
 
 
 def lane_lines(world: World) -> LaneLines:
