@@ -12,6 +12,7 @@ from adas_perception.perception.radar import Coverage, RadarClusterer, RadarPara
 from adas_perception.types import EgoState, RadarScan
 
 PARAMS = RadarParams()
+EGO = EgoState(1, 10.0)
 FRONT = PARAMS.radars.front.mount
 
 
@@ -20,7 +21,7 @@ def scan(points, rates, sensor="front", stamp=1):
     return RadarScan(stamp, sensor, xyz, np.array(rates, dtype=float))
 
 
-def targets(points, rates, ego=EgoState(1, 10.0), sensor="front", params=PARAMS):
+def targets(points, rates, ego=EGO, sensor="front", params=PARAMS):
     clusterer = RadarClusterer(params)
     return clusterer.step(scan(points, rates, sensor), ego).items, clusterer
 
@@ -139,7 +140,8 @@ def test_any_cloud_gives_finite_targets_and_every_detection_is_accounted_for(row
 @given(st.permutations(range(12)))
 def test_the_order_of_detections_does_not_matter(order):
     rng = np.random.default_rng(3)
-    points, rates = np.column_stack([rng.uniform(5, 60, 12), rng.uniform(-8, 8, 12), np.zeros(12)]), rng.normal(-10, 2, 12)
+    points = np.column_stack([rng.uniform(5, 60, 12), rng.uniform(-8, 8, 12), np.zeros(12)])
+    rates = rng.normal(-10, 2, 12)
     key = {t for t in map(_rounded, targets(points, rates)[0])}
     assert {t for t in map(_rounded, targets(points[list(order)], rates[list(order)])[0])} == key
 

@@ -354,8 +354,7 @@ def test_the_camera_alone_tracks_a_pedestrian():
 
 def test_the_width_of_a_car_comes_from_the_camera():
     lorry = lambda t: dataclasses.replace(straight(40, 0, 20)(t), width=2.5)  # noqa: E731
-    for _, _, objects in watch(lorry, ObjectClass.CAR, 1.5, 20.0, with_radar=True):
-        pass
+    *_, (_, _, objects) = watch(lorry, ObjectClass.CAR, 1.5, 20.0, with_radar=True)
     assert objects.tracks[0].width_m == pytest.approx(2.5, abs=0.2)
 
 

@@ -10,8 +10,8 @@ from adas_perception.types import UltrasonicEcho, nanoseconds
 NOW = nanoseconds(10.0)
 
 
-def ring(*echoes, params=UltrasonicParams()):
-    made = UltrasonicRing(params)
+def ring(*echoes):
+    made = UltrasonicRing(UltrasonicParams())
     for sensor, range_m, *stamp in echoes:
         made.step(UltrasonicEcho(stamp[0] if stamp else NOW, sensor, range_m))
     return made
@@ -24,7 +24,8 @@ def test_there_are_twelve_sensors_and_all_are_silent_at_first():
 
 
 @pytest.mark.parametrize(("sensor", "x", "y"), [
-    ("front_left", 4.72, 0.27), ("rear_right", -2.05, -0.27), ("front_left_side", 3.30, 1.90), ("rear_right_side", -0.65, -1.90),
+    ("front_left", 4.72, 0.27), ("rear_right", -2.05, -0.27),
+    ("front_left_side", 3.30, 1.90), ("rear_right_side", -0.65, -1.90),
 ])  # fmt: skip
 def test_an_echo_lies_along_the_axis_of_its_sensor(sensor, x, y):
     (point,) = ring((sensor, 1.0)).echoes(NOW).points

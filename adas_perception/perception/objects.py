@@ -104,7 +104,7 @@ def letterbox(rgb: NDArray[np.uint8], spec: DetectorSpec) -> tuple[NDArray[Any],
     height, width = rgb.shape[:2]
     ratio = min(spec.width_px / width, spec.height_px / height)
     size = (round(width * ratio), round(height * ratio))
-    canvas = np.full((spec.height_px, spec.width_px, 3), GREY, dtype=np.uint8)
+    canvas: NDArray[np.uint8] = np.full((spec.height_px, spec.width_px, 3), GREY, dtype=np.uint8)
     canvas[: size[1], : size[0]] = cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR)
     if spec.color == "bgr":
         canvas = canvas[..., ::-1]
