@@ -128,14 +128,14 @@ class AccParams(Params):
     gap_accel_mps2: float = param(
         1.0, "a gap that is only too short, as after a cut-in, is opened this hard", unit="m/s2", low=0.2, high=3.0
     )
-    lead_accel_share: float = param(0.5, "k3: share of the lead's acceleration fed forward", low=0.0, high=1.0)
+    lead_accel_share: float = param(0.3, "k3: share of the lead's acceleration fed forward", low=0.0, high=1.0)
     speed_gain: float = param(0.4, "acceleration per speed error on a free road", unit="1/s", low=0.05, high=2.0)
     accel_mps2: float = param(1.8, "comfortable acceleration", unit="m/s2", low=0.3, high=4.0)
     decel_mps2: float = param(1.5, "comfortable deceleration towards a lower speed", unit="m/s2", low=0.3, high=3.5)
     decel_uncertain_mps2: float = param(
         2.0, "for standing objects that may be no vehicle", unit="m/s2", low=0.0, high=3.5
     )
-    jerk_up_mps3: float = param(2.0, "growth of acceleration", unit="m/s3", low=0.3, high=5.0)
+    jerk_up_mps3: float = param(2.5, "growth of acceleration", unit="m/s3", low=0.3, high=5.0)
     jerk_share: float = param(0.9, "share of the permitted jerk used to brake", low=0.1, high=1.0)
     curve_accel_mps2: float = param(2.2, "lateral acceleration in curves", unit="m/s2", low=1.0, high=3.0)
     curve_preview_s: float = param(3.0, "curves are looked for this far ahead", unit="s", low=0.0, high=5.0)
