@@ -13,6 +13,7 @@ FloatPicture = NDArray[np.float32]
 
 HAZE_RGB = (196, 208, 218)
 _SKY_TOP_RGB = (92, 142, 200)
+_CLOUD_RGB = (246, 247, 248)
 _ASPHALT_RGB = (98, 98, 101)
 _GRAVEL_RGB = (142, 134, 118)
 _GRASS_RGB = (98, 118, 62)
@@ -32,15 +33,16 @@ GRAIN_TEXELS = 512
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], scales: tuple[int, ...]) -> FloatPicture:
-    """Periodic noise of mean 0 and deviation 1, a sum over blur scales in pixels."""
-    total: FloatPicture = np.zeros(shape, np.float32)
+    """Periodic noise of mean 0 and deviation 1, a sum of layers blurred by ``scales`` in pixels."""
+    frequency = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1]))
+    total = np.zeros(shape)
     for scale in scales:
-        white = rng.standard_normal(shape).astype(np.float32)
-        pad = 4 * scale
-        wrapped = cv2.copyMakeBorder(white, pad, pad, pad, pad, cv2.BORDER_WRAP)
-        layer = cv2.GaussianBlur(wrapped, (0, 0), scale)[pad:-pad, pad:-pad] if scale > 1 else white
+        spectrum = np.fft.rfft2(rng.standard_normal(shape))
+        blur = np.exp(-2.0 * (np.pi * scale * frequency) ** 2) if scale > 1 else 1.0
+        layer = np.fft.irfft2(spectrum * blur, shape)
         total += layer / layer.std()
-    return np.asarray(total / total.std())
+    total -= total.mean()
+    return np.asarray(total / total.std(), dtype=np.float32)
 
 
 def surface_table(road: Road, rng: np.random.Generator) -> Picture:
@@ -74,18 +76,18 @@ def grain_tile(rng: np.random.Generator) -> Picture:
 
 def panorama(width_px: int, height_px: int, rng: np.random.Generator) -> Picture:
     """Sky, clouds and hills all around (height, width, 3), closed in itself; the lowest row is the horizon."""
-    up = np.linspace(1.0, 0.0, height_px, dtype=np.float32)[:, None, None]
-    sky = np.array(HAZE_RGB, np.float32) + (np.array(_SKY_TOP_RGB, np.float32) - HAZE_RGB) * up**0.8
+    up = np.linspace(1.0, 0.0, height_px)[:, None, None]
+    sky = np.array(HAZE_RGB) + np.subtract(_SKY_TOP_RGB, HAZE_RGB) * up**0.8
     cloud = _noise(rng, (height_px, width_px // 3), (3, 6, 14, 30))
-    cloud = cv2.resize(np.concatenate([cloud, cloud[:, :8]], axis=1), (width_px + 24, height_px))[:, :width_px]
-    amount: FloatPicture = np.clip(0.8 * cloud - 0.3, 0.0, 1.0)[..., None] * 0.8 * np.clip(up * 2.0, 0.0, 1.0)
-    picture: FloatPicture = sky + (np.array((246, 247, 248), np.float32) - sky) * amount
+    cloud = np.asarray(cv2.resize(np.concatenate([cloud, cloud[:, :8]], axis=1), (width_px + 24, height_px)))
+    amount = np.clip(0.8 * cloud[:, :width_px] - 0.3, 0.0, 1.0)[..., None] * 0.8 * np.clip(up * 2.0, 0.0, 1.0)
+    picture = sky + (np.array(_CLOUD_RGB) - sky) * amount
     rows = np.arange(height_px)[:, None]
     for reach, rgb, scales in _RIDGES:
         ridge = _noise(rng, (1, width_px), scales)[0]
         top = height_px - np.clip(reach * (0.75 + 0.3 * ridge), 1.0, None)
         cover = np.clip(rows - top[None] + 0.5, 0.0, 1.0)[..., None]
-        picture = picture + (np.array(rgb, np.float32) - picture) * cover
+        picture = picture + (np.array(rgb) - picture) * cover
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 

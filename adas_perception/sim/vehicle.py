@@ -148,7 +148,7 @@ class Car:
             target = request_mps2
         else:
             target = max(request_mps2, pedal)
-        if driver.gear in (Gear.PARK, Gear.NEUTRAL):
+        if driver.gear in (Gear.PARK, Gear.NEUTRAL) or controls.brake > 0.0:
             target = min(target, -resistance)
 
         # Down to the drag of a closed throttle the engine does it, below that the brake.

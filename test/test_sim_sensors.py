@@ -1,0 +1,134 @@
+"""Signs and frames of the sensor models, occlusion, seeded noise."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adas_perception.perception.radar import Radars
+from adas_perception.perception.ultrasonic import SENSORS
+from adas_perception.sim.sensors import (
+    PERFECT,
+    RADARS,
+    Box,
+    EgoNoise,
+    Surroundings,
+    noisy_ego,
+    range_ultrasonic,
+    scan_radar,
+)
+from adas_perception.types import EgoState, RadarScan
+
+NOTHING = np.empty((0, 2))
+
+
+def car(x: float, y: float, vx: float = 0.0, vy: float = 0.0, yaw: float = 0.0) -> Box:
+    return Box(x, y, yaw, 4.6, 1.85, 1.5, vx, vy)
+
+
+def scan(name: str, *boxes: Box, ego_speed: float = 0.0, rail: np.ndarray = NOTHING, seed: int = 0) -> RadarScan:
+    ego = EgoState(5, speed_mps=ego_speed)
+    return scan_radar(name, PERFECT, 5, ego, Surroundings(boxes, rail), np.random.default_rng(seed))
+
+
+def to_base(found: RadarScan) -> np.ndarray:
+    mount = Radars().named(found.sensor).mount
+    c, s = math.cos(mount.yaw_rad), math.sin(mount.yaw_rad)
+    return found.xyz[:, :2] @ np.array([[c, s], [-s, c]]) + (mount.x_m, mount.y_m)
+
+
+def test_front_radar_sees_the_rear_of_a_car_and_its_closing_speed() -> None:
+    found = scan("front", car(52.3, 0.0, vx=10.0), ego_speed=25.0)
+    assert len(found.range_rate) >= 1
+    assert (found.stamp_ns, found.sensor) == (5, "front")
+    assert to_base(found)[:, 0] == pytest.approx(50.0, abs=0.01)
+    assert found.range_rate == pytest.approx(-15.0, abs=0.05)
+
+
+def test_departing_car_has_a_positive_range_rate() -> None:
+    assert (scan("front", car(52.3, 0.0, vx=30.0), ego_speed=25.0).range_rate > 4.9).all()
+
+
+def test_left_is_positive_in_the_frame_of_the_sensor() -> None:
+    assert (scan("front", car(40.0, 5.0)).xyz[:, 1] > 3.0).all()
+
+
+@pytest.mark.parametrize(("name", "y"), [("rear_left", 3.5), ("rear_right", -3.5)])
+def test_corner_radar_sees_an_overtaker_where_it_is_and_closing(name: str, y: float) -> None:
+    found = scan(name, car(-20.0, y, vx=30.0), ego_speed=22.0)
+    points = to_base(found)
+    assert len(points) >= 1
+    assert points[:, 0].min() > -22.4
+    assert points[:, 0].max() < -17.6
+    assert np.abs(points[:, 1] - y).max() < 0.95
+    assert (found.range_rate < -6.0).all()
+
+
+def test_corner_radar_is_blind_on_the_other_side() -> None:
+    beside = car(-1.0, 3.5)
+    assert len(scan("rear_left", beside).range_rate) > 0
+    assert len(scan("rear_right", beside).range_rate) == 0
+
+
+def test_standing_world_closes_with_the_speed_of_the_ego() -> None:
+    rail = np.array([[30.0, 5.0], [60.0, 5.0]])
+    found = scan("front", rail=rail, ego_speed=20.0)
+    azimuth = np.arctan2(found.xyz[:, 1], found.xyz[:, 0])
+    assert found.range_rate == pytest.approx(-20.0 * np.cos(azimuth), abs=1e-6)
+
+
+def test_nothing_is_seen_behind_a_car_or_beyond_the_range() -> None:
+    assert to_base(scan("front", car(30.0, 0.0), car(60.0, 0.0)))[:, 0].max() < 31.0
+    assert len(scan("front", car(260.0, 0.0)).range_rate) == 0
+    assert len(scan("front", car(-30.0, 0.0)).range_rate) == 0
+
+
+@settings(max_examples=30)
+@given(st.floats(25.0, 150.0), st.floats(-4.0, 4.0), st.floats(-40.0, 40.0), st.integers(0, 99))
+def test_left_and_right_mirror(x: float, y: float, vx: float, seed: int) -> None:
+    left, right = scan("front", car(x, y, vx), seed=seed), scan("front", car(x, -y, vx), seed=seed)
+    assert left.range_rate.mean() == pytest.approx(right.range_rate.mean(), abs=0.03 * abs(vx) + 0.01)
+    assert left.xyz[:, 1].mean() == pytest.approx(-right.xyz[:, 1].mean(), abs=2.0)
+
+
+def test_noise_is_seeded_and_has_the_stated_size() -> None:
+    scene = Surroundings((car(50.0, 0.0),), NOTHING)
+    ego = EgoState(0)
+
+    def ranges(seed: int) -> np.ndarray:
+        found = scan_radar("front", RADARS["front"], 0, ego, scene, np.random.default_rng(seed))
+        return found.range_rate[found.xyz[:, 0] < 60.0]
+
+    assert np.array_equal(ranges(3), ranges(3))
+    rates = np.concatenate([ranges(seed) for seed in range(200)])
+    usual = np.abs(rates) < 1.0
+    assert rates[usual].std() == pytest.approx(RADARS["front"].rate_sigma_mps, rel=0.15)
+    assert 0 < np.count_nonzero(~usual) < 60  # ghosts
+
+
+def test_every_ranger_has_a_name_that_perception_knows_and_sees_its_own_side() -> None:
+    parked = Surroundings((car(2.0, 2.4),), NOTHING)
+    echoes = {e.sensor: e for e in range_ultrasonic(9, parked, np.random.default_rng(0))}
+    assert tuple(echoes) == SENSORS
+    gap = 2.4 - 1.85 / 2.0 - 0.90
+    assert echoes["front_left_side"].range_m == pytest.approx(gap, abs=0.05)
+    assert math.isinf(echoes["front_right_side"].range_m)
+    assert math.isinf(echoes["rear_right"].range_m)
+
+
+def test_wall_too_near_reads_the_shortest_range() -> None:
+    wall = Surroundings((Box(3.79, 0.0, 0.0, 0.05, 3.0, 1.0, 0.0, 0.0),), NOTHING)
+    echoes = {e.sensor: e.range_m for e in range_ultrasonic(0, wall, np.random.default_rng(0))}
+    assert echoes["front_left"] == 0.15
+
+
+def test_ego_noise_spares_standstill() -> None:
+    rng = np.random.default_rng(0)
+    assert noisy_ego(EgoState(1), EgoNoise(), rng) == EgoState(1)
+    moving = noisy_ego(EgoState(1, speed_mps=10.0), EgoNoise(), rng)
+    assert moving.speed_mps != 10.0
+    assert moving.speed_mps == pytest.approx(10.0, abs=0.2)
