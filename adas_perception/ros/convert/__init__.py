@@ -3,7 +3,15 @@
 Whatever is not finite, out of range or malformed raises ConvertError here and goes no further.
 """
 
-from adas_perception.ros.convert.camera import from_detections, from_image, to_camera, to_detections, to_image
+from adas_perception.ros.convert.camera import (
+    from_detections,
+    from_image,
+    from_picture_compressed,
+    to_camera,
+    to_detections,
+    to_image,
+    to_image_compressed,
+)
 from adas_perception.ros.convert.common import BASE, ConvertError, to_ns, to_stamp
 from adas_perception.ros.convert.decisions import (
     from_path,
@@ -40,6 +48,7 @@ __all__ = [
     "from_lanes",
     "from_objects",
     "from_path",
+    "from_picture_compressed",
     "from_radar",
     "from_request",
     "from_slots",
@@ -52,6 +61,7 @@ __all__ = [
     "to_echoes",
     "to_ego",
     "to_image",
+    "to_image_compressed",
     "to_lanes",
     "to_ns",
     "to_objects",

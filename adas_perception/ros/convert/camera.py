@@ -5,9 +5,10 @@ from __future__ import annotations
 import array
 import dataclasses
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from adas_perception import types as t
@@ -71,6 +72,26 @@ def from_image(image: t.Image, frame: str = "front_camera_optical") -> Image:
     message.step = message.width * 3
     data = array.array("B")
     data.frombytes(np.ascontiguousarray(image.rgb).data.cast("B"))
+    message.data = data
+    return message
+
+
+def to_image_compressed(message: CompressedImage) -> t.Image:
+    """Read a JPEG or PNG picture as RGB."""
+    data = np.frombuffer(message.data, np.uint8)
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if bgr is None:
+        raise ConvertError(f"compressed picture of {len(data)} bytes ('{message.format}') cannot be decoded")
+    return t.Image(to_ns(message.header.stamp), np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8))
+
+
+def from_picture_compressed(stamp_ns: int, bgr: NDArray[np.uint8], quality: int) -> CompressedImage:
+    """Write a BGR picture as JPEG."""
+    message = CompressedImage(format="jpeg")
+    message.header.stamp = to_stamp(stamp_ns)
+    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    data = array.array("B")
+    data.frombytes(jpeg.tobytes())
     message.data = data
     return message
 
