@@ -139,21 +139,19 @@ def _polar(
     return rays, along[:, :, None] * along[:, None, :] + across[:, :, None] * across[:, None, :]
 
 
-def near_face(
-    centre: FloatArray, yaw_rad: float, size: Size, origin: tuple[float, float]
+def near_faces(
+    centres: FloatArray, yaws: FloatArray, sizes: FloatArray, origin: tuple[float, float]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return where on a box a sensor at ``origin`` sees it: offset (2,) from the centre and covariance (2, 2).
+    """Return where on N boxes a sensor at ``origin`` sees them: offsets (N, 2) from the centres, covariances (N, 2, 2).
 
-    From before or behind it is the middle of that face, anywhere across its width; from abeam the point of the
-    side next to the sensor, anywhere along its length.
+    Boxes have centres (N, 2), yaws (N,) and sizes (N, 3). From before or behind a box it is the middle of that face,
+    anywhere across its width; from abeam the point of the side next to the sensor, anywhere along its length.
     """
-    c, s = math.cos(yaw_rad), math.sin(yaw_rad)
-    dx, dy = origin[0] - float(centre[0]), origin[1] - float(centre[1])
-    along, across = c * dx + s * dy, c * dy - s * dx
-    half_length, half_width = size.length_m / 2.0, size.width_m / 2.0
-    if abs(along) > half_length:
-        point, sigma = (math.copysign(half_length, along), 0.0), (0.0, half_width * ANYWHERE)
-    else:
-        point, sigma = (along, math.copysign(half_width, across)), (half_length * ANYWHERE, 0.0)
-    turn = np.array([[c, -s], [s, c]])
-    return turn @ point, (turn * np.square(sigma)) @ turn.T
+    turn = np.stack([np.cos(yaws), -np.sin(yaws), np.sin(yaws), np.cos(yaws)], axis=-1).reshape(-1, 2, 2)
+    sensor = ((origin - centres)[:, None] @ turn)[:, 0]
+    half = sizes[:, :2] / 2.0
+    abeam = np.abs(sensor[:, :1]) <= half[:, :1]
+    faces = np.copysign(half, sensor)
+    point = np.where(abeam, np.column_stack([sensor[:, 0], faces[:, 1]]), faces * (1.0, 0.0))
+    along_face = turn * (ANYWHERE * half * np.hstack([abeam, ~abeam]))[:, None]
+    return (turn @ point[..., None])[..., 0], along_face @ np.swapaxes(along_face, 1, 2)

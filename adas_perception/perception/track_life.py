@@ -9,7 +9,7 @@ import numpy as np
 
 from adas_perception.params import Params, param
 from adas_perception.perception import kalman
-from adas_perception.perception.measurement import TYPICAL_SIZE, Observations, Size, near_face
+from adas_perception.perception.measurement import TYPICAL_SIZE, Observations, Size, near_faces
 from adas_perception.types import FloatArray, ObjectClass, Sensor, seconds
 
 # Existence is kept below this, so that a lost object does not linger.
@@ -78,11 +78,12 @@ def begin(
     """
     label, ray = seen.labels[point], seen.rays[point]
     size = TYPICAL_SIZE[label]
-    offset, spread = near_face(seen.points[point] + ray * size.length_m / 2.0, 0.0, size, seen.origin)
+    guess = seen.points[point] + ray * size.length_m / 2.0
+    offsets, spreads = near_faces(guess[None], np.zeros(1), np.array([size]), seen.origin)
     speed, speed_sigma = float(seen.speeds[point]), float(seen.speed_sigmas[point])
     covariance = np.diag(np.square([0.0, 0.0, *_expected_motion(label, speed, speed_sigma, p)]))
-    covariance[:2, :2] = seen.covariances[point] + spread
-    state = np.array([*(seen.points[point] - offset), 0.0, 0.0, 0.0])
+    covariance[:2, :2] = seen.covariances[point] + spreads[0]
+    state = np.array([*(seen.points[point] - offsets[0]), 0.0, 0.0, 0.0])
     H = np.zeros((1, 1, kalman.SIZE))
     H[0, 0, kalman.VELOCITY] = ray
     states, covariances = kalman.update(

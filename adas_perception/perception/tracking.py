@@ -24,7 +24,7 @@ from adas_perception.params import Params, param
 from adas_perception.perception import kalman, track_life
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.ego_motion import EgoMotion
-from adas_perception.perception.measurement import Observations, SensorNoise, from_camera, from_radar, near_face
+from adas_perception.perception.measurement import Observations, SensorNoise, from_camera, from_radar, near_faces
 from adas_perception.perception.radar import Radars
 from adas_perception.perception.track_life import STILL_AGILITY, BirthParams, Life, LifeParams
 from adas_perception.safety.freshness import FUTURE_TOLERANCE_S, fresh
@@ -142,8 +142,7 @@ class Fusion:
         )  # fmt: skip
         missed = seen.coverage.sees(*self._states[:, :2].T)
         missed[tracks] = False
-        for track, point in zip(tracks.tolist(), points.tolist(), strict=True):
-            self._reshape(track, track_life.confirm(self._lives[track], seen, point, p.life), seen.origin)
+        self._confirm(tracks, points, seen)
         for track in np.flatnonzero(missed).tolist():
             self._lives[track] = track_life.doubt(self._lives[track], seen, p.life)
         free = np.setdiff1d(np.arange(len(seen)), points)
@@ -177,17 +176,15 @@ class Fusion:
         H[:, 0, kalman.X] = H[:, 1, kalman.Y] = 1.0
         H[:, 0, kalman.VX] = H[:, 1, kalman.VY] = -late_s
         H[:, 2, kalman.VELOCITY] = seen.rays
-        faces = [
-            near_face(state[kalman.PLACE], life.yaw_rad, life.size, seen.origin)
-            for life, state in zip(self._lives, self._states, strict=True)
-        ]
+        offsets, faces = near_faces(self._states[:, kalman.PLACE], *self._shapes(), seen.origin)
         expected = np.einsum("mij,nj->nmi", H, self._states)
-        expected[:, :, :2] += np.array([offset for offset, _ in faces]).reshape(n, 1, 2)
+        expected[:, :, :2] += offsets[:, None]
         measured = np.column_stack([seen.points, seen.speeds])
         noise = np.zeros((n, m, 3, 3))
-        noise[:, :, :2, :2] = seen.covariances + np.array([spread for _, spread in faces]).reshape(n, 1, 2, 2)
+        noise[:, :, :2, :2] = seen.covariances + faces[:, None]
         noise[:, :, 2, 2] = seen.speed_sigmas**2
-        spread = np.einsum("mij,njk,mlk->nmil", H, self._covariances, H) + noise
+        HP = (H.reshape(-1, kalman.SIZE) @ self._covariances).reshape(n, m, 3, kalman.SIZE)
+        spread = HP @ np.swapaxes(H, 1, 2) + noise
         return _Fit(measured - expected, H, noise, spread)
 
     def _assign(self, fit: _Fit) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -204,33 +201,39 @@ class Fusion:
 
     # --- the list of tracks -------------------------------------------------------------------------------
 
-    def _reshape(self, i: int, life: Life, origin: tuple[float, float]) -> None:
-        """Give a track its new life and its heading, the face that the sensor sees staying where it is."""
-        old, centre = self._lives[i], self._states[i, kalman.PLACE]
-        vx, vy = self._states[i, kalman.VELOCITY].tolist()
-        if math.hypot(vx, vy) > HEADING_SPEED_MPS:
-            life = replace(life, yaw_rad=math.atan2(vy, vx))
-        before, _ = near_face(centre, old.yaw_rad, old.size, origin)
-        after, _ = near_face(centre, life.yaw_rad, life.size, origin)
-        self._states[i, kalman.PLACE] += before - after
-        self._lives[i] = life
+    def _confirm(self, tracks: NDArray[np.intp], points: NDArray[np.intp], seen: Observations) -> None:
+        """Give assigned tracks their new life, size and heading, the faces that the sensor sees staying in place."""
+        before, _ = near_faces(self._states[:, kalman.PLACE], *self._shapes(), seen.origin)
+        for i, point in zip(tracks.tolist(), points.tolist(), strict=True):
+            vx, vy = self._states[i, kalman.VELOCITY].tolist()
+            fast = math.hypot(vx, vy) > HEADING_SPEED_MPS
+            life = track_life.confirm(self._lives[i], seen, point, self._params.life)
+            self._lives[i] = replace(life, yaw_rad=math.atan2(vy, vx)) if fast else life
+        after, _ = near_faces(self._states[:, kalman.PLACE], *self._shapes(), seen.origin)
+        self._states[:, kalman.PLACE] += before - after
+
+    def _shapes(self) -> tuple[FloatArray, FloatArray]:
+        """Return the yaws (N,) and sizes (N, 3) of all tracks."""
+        sizes = np.array([life.size for life in self._lives], dtype=float).reshape(-1, 3)
+        return np.array([life.yaw_rad for life in self._lives], dtype=float), sizes
 
     def _belong(self, seen: Observations, free: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return which of the ``free`` observations are a further part of a confirmed object."""
         p = self._params
-        inside = np.zeros(len(free), dtype=bool)
-        for life, state in zip(self._lives, self._states, strict=True):
-            if not life.confirmed:
-                continue
-            c, s = math.cos(life.yaw_rad), math.sin(life.yaw_rad)
-            along, across = np.array([[c, s], [-s, c]]) @ (seen.points[free] - state[kalman.PLACE]).T
-            speed = np.abs(seen.speeds[free] - seen.rays[free] @ state[kalman.VELOCITY])
-            inside |= (
-                (np.abs(along) <= life.size.length_m / 2.0 + p.merge_m)
-                & (np.abs(across) <= life.size.width_m / 2.0 + p.merge_m)
-                & (speed <= p.merge_mps + seen.speed_sigmas[free])
-            )  # fmt: skip
-        return inside
+        known = np.array([life.confirmed for life in self._lives], dtype=bool)
+        velocity = self._states[:, kalman.VELOCITY]
+        speed = np.abs(seen.speeds[free] - velocity @ seen.rays[free].T)
+        inside = self._inside(seen.points[free], p.merge_m) & (speed <= p.merge_mps + seen.speed_sigmas[free])
+        return np.asarray(inside[known].any(axis=0))
+
+    def _inside(self, points: FloatArray, margin_m: float) -> NDArray[np.bool_]:
+        """Return as (N, M) which of the points (M, 2) lie in which box, widened by a margin."""
+        yaw, size = self._shapes()
+        c, s = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
+        dx, dy = np.moveaxis(points - self._states[:, None, kalman.PLACE], -1, 0)
+        along, across = np.abs(c * dx + s * dy), np.abs(c * dy - s * dx)
+        reach = size[:, :2] / 2.0 + margin_m
+        return np.asarray((along <= reach[:, :1]) & (across <= reach[:, 1:]))
 
     def _begin(self, seen: Observations, point: int, late_s: float) -> None:
         p = self._params
@@ -251,18 +254,12 @@ class Fusion:
 
     def _doubles(self) -> NDArray[np.bool_]:
         """Return which tracks sit in the box of an older one and move with it."""
-        p = self._params
-        age = np.array([life.age for life in self._lives])
-        size = np.array([life.size for life in self._lives]).reshape(-1, 3)
-        yaw = np.array([life.yaw_rad for life in self._lives])
-        gap = self._states[:, None] - self._states[None]
-        along = np.abs(np.cos(yaw) * gap[..., 0] + np.sin(yaw) * gap[..., 1])
-        across = np.abs(np.cos(yaw) * gap[..., 1] - np.sin(yaw) * gap[..., 0])
-        speed = np.hypot(gap[..., kalman.VX], gap[..., kalman.VY])
-        double = (along < size[:, 0] / 2.0) & (across < size[:, 1] / 2.0) & (speed < p.merge_mps)
-        order = np.arange(len(age))
-        younger = (age[:, None] < age) | ((age[:, None] == age) & (order[:, None] > order))
-        return np.asarray((double & younger).any(axis=1))
+        velocity = self._states[:, kalman.VELOCITY]
+        speed = np.linalg.norm(velocity[:, None] - velocity, axis=-1)
+        double = self._inside(self._states[:, kalman.PLACE], 0.0) & (speed < self._params.merge_mps)
+        age, order = np.array([life.age for life in self._lives]), np.arange(len(self._lives))
+        older = (age[:, None] > age) | ((age[:, None] == age) & (order[:, None] < order))
+        return np.asarray((double & older).any(axis=0))
 
     def _objects(self) -> Objects:
         tracks = tuple(
