@@ -3,6 +3,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from radar_scene import PERIOD_S, START_NS, Body, Scene, nearest, run, straight
 
 from adas_perception.perception.camera import CameraModel
@@ -299,6 +301,24 @@ def test_a_target_without_speed_over_ground_still_counts_by_its_place():
         objects = feed(fusion, k, target(speed=math.nan), target(x=math.nan))
     (track,) = objects.tracks
     assert track.rear_x_m == pytest.approx(30.0, abs=0.3) and math.isfinite(track.vx_mps)
+
+
+NUMBERS = st.floats(-300.0, 300.0) | st.sampled_from([math.nan, math.inf, -math.inf, 0.0])
+TARGETS = st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(-3, 12), TARGETS, st.floats(-5.0, 60.0)), max_size=12))
+def test_whatever_comes_the_objects_are_finite_and_their_ids_differ(cycles):
+    fusion, now = Fusion(FusionParams()), START_NS
+    for step, rows, speed in cycles:
+        now += step * nanoseconds(PERIOD_S)
+        scan = RadarTargets(now, "front", tuple(target(*row) for row in rows))
+        objects = fusion.step(now, [scan], None, EgoState(now, speed, yaw_rate_radps=0.2), None)
+        assert len({t.id for t in objects.tracks}) == len(objects.tracks)
+        for t in objects.tracks:
+            assert np.isfinite([t.x_m, t.y_m, t.vx_mps, t.vy_mps, t.ax_mps2, t.yaw_rad, t.score]).all()
+            assert 0.0 < t.score < 1.0 and t.age >= 3
 
 
 # --- camera -----------------------------------------------------------------------------------------------
