@@ -11,6 +11,7 @@ from adas_perception.types import Decision, DriverInput, EgoState, LaneLine, Lan
 
 CYCLE_S = 0.05
 STEP_S = 0.01
+KMH = 1 / 3.6
 START_NS = 1_000_000_000
 VEHICLE = Vehicle()
 

@@ -372,7 +372,9 @@ def test_the_lead_is_kept_a_little_farther_out_than_it_is_taken():
     acc = Acc(AccParams(), LIMITS)
     ids = []
     for i, y in enumerate([1.5, 1.5, 1.2, 1.5, 1.9]):
-        ids.append(press(acc, i * CYCLE_S, objects=Objects(at(i * CYCLE_S), (car_at(40.0, y),))).state.values["target_id"])
+        ids.append(
+            press(acc, i * CYCLE_S, objects=Objects(at(i * CYCLE_S), (car_at(40.0, y),))).state.values["target_id"]
+        )
     assert ids == [-1.0, -1.0, 1.0, 1.0, -1.0]
 
 

@@ -273,7 +273,9 @@ def test_the_driver_ends_the_hold(pedal):
     assert held.state.state == "HOLD"
     now += nanoseconds(CYCLE_S)
     driver = DriverInput(now, **{pedal: 0.3})
-    assert function.step(now, EgoState(now, 0.0), driver, objects_of(now, 1.0, 0.0, 0.0), None).request.accel_mps2 is None
+    assert (
+        function.step(now, EgoState(now, 0.0), driver, objects_of(now, 1.0, 0.0, 0.0), None).request.accel_mps2 is None
+    )
 
 
 def urgent(now):

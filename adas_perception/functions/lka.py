@@ -88,8 +88,8 @@ class LkaParams(Params):
     speed_min_mps: float = param(12.5, "LKA works from this speed", unit="m/s", low=0.0, high=40.0)
     speed_max_mps: float = param(55.0, "LKA works up to this speed", unit="m/s", low=10.0, high=80.0)
     speed_hysteresis_mps: float = param(1.0, "width of the band around the lowest speed", unit="m/s", low=0.0, high=5.0)
-    warn_ttlc_s: float = param(0.9, "warn below this time to line crossing", unit="s", low=0.1, high=3.0)
-    warn_m: float = param(0.1, "warn below this distance while nearing the line", unit="m", low=-0.3, high=0.5)
+    warn_ttlc_s: float = param(1.0, "warn below this time to line crossing", unit="s", low=0.1, high=3.0)
+    warn_m: float = param(0.15, "warn below this distance while nearing the line", unit="m", low=-0.3, high=0.5)
     act_m: float = param(0.1, "steer below this distance ...", unit="m", low=-0.3, high=0.5)
     act_s: float = param(0.5, "... plus this times the speed towards the line", unit="s", low=0.0, high=2.0)
     nearing_mps: float = param(0.05, "slower drift towards a line is no departure", unit="m/s", low=0.0, high=0.5)
@@ -279,7 +279,7 @@ class Lka:
         nearing = nearest.nearing_mps > p.nearing_mps
         warns = nearest.ttlc_s < p.warn_ttlc_s or nearest.distance_m < p.warn_m
         acts = nearest.distance_m < p.act_m + p.act_s * nearest.nearing_mps
-        return nearing and warns, nearing and acts
+        return nearing and (warns or acts), nearing and acts
 
     def _correct(self, now_ns: int, lane: Lane, wanted: Departure | None, indicated: Side | None) -> None:
         """Start, keep or end the correction."""

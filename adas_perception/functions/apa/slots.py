@@ -47,7 +47,7 @@ class SlotParams(Params):
 
 @dataclass
 class _Obstacle:
-    """A stretch of near echoes: first and last echo, nearest range, side distance there."""
+    """A stretch of near echoes: first and last echo, nearest range and side distance there, yaw at the last."""
 
     first_s: float
     first_range: float
@@ -55,6 +55,7 @@ class _Obstacle:
     last_range: float
     nearest: float
     lateral_m: float
+    yaw_rad: float
 
     def start(self) -> float:
         """Return where the obstacle begins: the cone meets its corner early, at a longer range."""
@@ -90,7 +91,6 @@ class SideScan:
         self._now: _Obstacle | None = None
         self._reported = False
         self._gap_nearest = math.inf
-        self._yaw = 0.0
 
     def reset(self) -> None:
         """Forget everything, after a gap in the data."""
@@ -109,7 +109,7 @@ class SideScan:
         if now is None:
             self._meet(ego, s, echo)
             return None
-        now.last_s, now.last_range = s, echo.range_m
+        now.last_s, now.last_range, now.yaw_rad = s, echo.range_m, ego.yaw_rad
         if echo.range_m < now.nearest:
             now.nearest, now.lateral_m = echo.range_m, abs(echo.y_m)
         return self._report(ego, travelled_m, now)
@@ -126,9 +126,8 @@ class SideScan:
         if before is not None and echo.range_m > before.nearest + self._p.edge_m:
             self._gap_nearest = min(self._gap_nearest, echo.range_m)
             return
-        self._now = _Obstacle(s, echo.range_m, s, echo.range_m, echo.range_m, abs(echo.y_m))
+        self._now = _Obstacle(s, echo.range_m, s, echo.range_m, echo.range_m, abs(echo.y_m), ego.yaw_rad)
         self._reported = before is None
-        self._yaw = ego.yaw_rad
 
     def _report(self, ego: EgoState, travelled_m: float, now: _Obstacle) -> Gap | None:
         """Return the gap before the present obstacle, once, when enough of the obstacle has been seen."""
@@ -137,7 +136,8 @@ class SideScan:
             return None
         self._reported = True
         length = now.start() - before.end()
-        if length > self._p.longest_m or abs(ego.yaw_rad - self._yaw) > self._p.straight_rad:
+        turned = math.remainder(ego.yaw_rad - before.yaw_rad, 2.0 * math.pi)
+        if length > self._p.longest_m or abs(turned) > self._p.straight_rad:
             return None
         row = max(before.nearest, now.nearest)
         x = (now.start() + before.end()) / 2.0 - travelled_m
