@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adas_perception.inference.backend import load_backend
+from adas_perception.inference.models import load_model_spec
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.objects import DetectorSpec, ObjectDetector, estimate_distance, letterbox, nms
 from adas_perception.types import Detection, Image, ObjectClass
@@ -200,20 +202,12 @@ def test_a_box_above_the_horizon_is_judged_by_its_size():
 
 @pytest.fixture(scope="module")
 def detector(shared_data):
-    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     model = shared_data / "models" / "yolox_nano_416.onnx"
     if not model.is_file():
         pytest.skip(f"no detector at {model}")
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = 2
-    session = runtime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-
-    class Onnx:
-        def infer(self, inputs):
-            return dict(zip(names, session.run(None, inputs), strict=True))
-
-    return ObjectDetector(DetectorSpec(), Onnx())
+    spec = DetectorSpec.from_mapping(load_model_spec("yolox_nano_416").spec)
+    return ObjectDetector(spec, load_backend(model, "onnxruntime"))
 
 
 def cars(detector, bgr):

@@ -391,6 +391,18 @@ def test_a_blind_camera_does_not_cost_the_radar_its_track():
     assert len(objects.tracks) == 1 and objects.tracks[0].age > 80
 
 
+@pytest.mark.parametrize("size", [(0, 0), (640, 360)])
+def test_boxes_may_be_in_pixels_of_another_size_or_of_an_unknown_one(size):
+    scale = size[0] / 1280 if size[0] else 1.0
+    fusion, lead = Fusion(FusionParams()), Body(30.0, 2.0, 0.0)
+    seen = box(lead, ObjectClass.CAR, 1.6, np.random.default_rng(0))
+    seen = dataclasses.replace(seen, **{k: getattr(seen, k) * scale for k in ("x1", "y1", "x2", "y2")})
+    for k in range(5):
+        stamp = START_NS + nanoseconds(k * PERIOD_S)
+        objects = fusion.step(stamp, [], Detections(stamp, *size, (seen,)), EgoState(stamp), CAMERA)
+    assert (objects.tracks[0].x_m, objects.tracks[0].y_m) == pytest.approx((30.0, 2.0), abs=1.5)
+
+
 @pytest.mark.parametrize("label", [ObjectClass.TRAFFIC_LIGHT, ObjectClass.TRAFFIC_SIGN, ObjectClass.UNKNOWN])
 def test_lights_and_signs_are_no_traffic(label):
     for _, _, objects in watch(walk, label, 1.75, 8.0, with_radar=False, cycles=20):

@@ -33,6 +33,10 @@ class LinePoints:
         """Return the points of the mask."""
         return LinePoints(self.xy[mask], self.sigma[mask], self.score[mask], self.dashed[mask])
 
+    def none(self) -> LinePoints:
+        """Return an empty set."""
+        return self.select(np.zeros(len(self), dtype=bool))
+
 
 def ego_points(answer: FloatArray, line: int, camera: CameraModel, score_min: float, far_m: float) -> LinePoints:
     """Return the points of an ego boundary: in each row of the answer (6, h, w) the strongest cell, refined.

@@ -76,22 +76,27 @@ class LaneTracker:
     def step(self, stamp_ns: int, answer: FloatArray, camera: CameraModel, ego: EgoState | None = None) -> LaneLines:
         """Take in the answer (6, h, w) to a picture of ``camera``, the network's view, and return the lines."""
         p = self.params
-        view = replace(camera, pitch_rad=camera.pitch_rad + self.pitch_offset_rad)
-        left = self._seen(ego_points(answer, EGO_LEFT, view, p.score_min, p.far_m))
-        right = self._seen(ego_points(answer, EGO_RIGHT, view, p.score_min, p.far_m))
+        left, right, view = self._points(answer, camera)
+        if p.estimate_pitch and self._learn_pitch(left, right, view):
+            left, right, view = self._points(answer, camera)
         self._predict(stamp_ns, ego)
         left, right = self._believe(left, right)
         self._filter.update(left, right)
         for is_left, points in ((True, left), (False, right)):
             self._sides[is_left].step(stamp_ns, points)
-        if p.estimate_pitch:
-            self._learn_pitch(left, right, view)
         others = self._others(answer, view)
         return LaneLines(stamp_ns, self._line(True, stamp_ns), self._line(False, stamp_ns), others)
 
-    def _seen(self, points: LinePoints) -> LinePoints:
-        enough = len(points) >= self.params.points_min
-        return points if enough else points.select(np.zeros(len(points), dtype=bool))
+    def _points(self, answer: FloatArray, camera: CameraModel) -> tuple[LinePoints, LinePoints, CameraModel]:
+        """Points of the left and the right boundary under the pitch known so far, and the camera so pitched."""
+        p = self.params
+        view = replace(camera, pitch_rad=camera.pitch_rad + self.pitch_offset_rad)
+        left, right = (ego_points(answer, line, view, p.score_min, p.far_m) for line in (EGO_LEFT, EGO_RIGHT))
+        return (
+            left if len(left) >= p.points_min else left.none(),
+            right if len(right) >= p.points_min else right.none(),
+            view,
+        )
 
     def _predict(self, stamp_ns: int, ego: EgoState | None) -> None:
         dt_s = seconds(stamp_ns - self._stamp_ns) if self._stamp_ns is not None else 0.0
@@ -111,30 +116,28 @@ class LaneTracker:
         if tracked and max(abs(v) for v in off.values()) > p.jump_m:
             self._jumps += 1
             if self._jumps < 3:
-                nothing = left.select(np.zeros(len(left), dtype=bool))
                 return (
-                    nothing if abs(off[True]) > p.jump_m else left,
-                    nothing if abs(off[False]) > p.jump_m else right,
+                    left.none() if abs(off[True]) > p.jump_m else left,
+                    right.none() if abs(off[False]) > p.jump_m else right,
                 )
             self._filter.reset()
             self._sides = {True: _Side(), False: _Side()}
         self._jumps = 0
         width = _width_m(left, right)
         if width is not None and not p.width_min_m <= width <= p.width_max_m:
-            keep_left = left.score.sum() >= right.score.sum()
-            loser = right if keep_left else left
-            nothing = loser.select(np.zeros(len(loser), dtype=bool))
-            return (left, nothing) if keep_left else (nothing, right)
+            return (left, right.none()) if left.score.sum() >= right.score.sum() else (left.none(), right)
         return left, right
 
-    def _learn_pitch(self, left: LinePoints, right: LinePoints, view: CameraModel) -> None:
+    def _learn_pitch(self, left: LinePoints, right: LinePoints, view: CameraModel) -> bool:
+        """Move the pitch towards what this frame says; False when it says nothing."""
         error = pitch_error_rad(left, right, view.x_m, view.height_m)
         if error is None or abs(error) > 0.1:
-            return
+            return False
         self._pitch_samples += 1
         gain = max(1.0 / self._pitch_samples, 0.02)
         limit = self.params.pitch_range_rad
         self.pitch_offset_rad = float(np.clip(self.pitch_offset_rad + gain * error, -limit, limit))
+        return True
 
     def _line(self, is_left: bool, stamp_ns: int) -> LaneLine | None:
         side = self._sides[is_left]

@@ -102,8 +102,12 @@ def from_radar(targets: RadarTargets, coverage: Coverage, noise: SensorNoise) ->
 
 
 def from_camera(detections: Detections, camera: CameraModel, noise: SensorNoise) -> Observations:
-    """Return the boxes of traffic by bearing and distance of the near face, with class and width."""
-    camera = camera.cropped_resized(0, detections.width, detections.height)
+    """Return the boxes of traffic by bearing and distance of the near face, with class and width.
+
+    Boxes of a picture whose size is unknown (0) are taken to be in pixels of the camera.
+    """
+    if detections.width > 0 and detections.height > 0:
+        camera = camera.cropped_resized(0, detections.width, detections.height)
     half_fov = math.atan2(max(camera.cx_px, camera.width_px - camera.cx_px), camera.fx_px)
     mount = Mount(camera.x_m, camera.y_m, camera.height_m, camera.yaw_rad)
     rows, labels = [], []

@@ -9,12 +9,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from adas_perception.inference.backend import Backend
 from adas_perception.params import Params, param
 from adas_perception.perception.camera import CameraModel
 from adas_perception.types import Detection, Detections, FloatArray, Image, ObjectClass
@@ -23,14 +24,6 @@ from adas_perception.types import Detection, Detections, FloatArray, Image, Obje
 NMS_MAX = 500
 # Colour of what the picture does not fill.
 GREY = 114
-
-
-class Backend(Protocol):
-    """What runs a network."""
-
-    def infer(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return the outputs by name."""
-        ...
 
 
 COCO80 = {
