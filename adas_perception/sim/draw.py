@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -59,8 +60,10 @@ def draw_camera(
     detections: Detections | None = None,
     objects: Objects | None = None,
     alerts: Sequence[str] = (),
+    vehicle: Vehicle | None = None,
 ) -> Picture:
-    """Return the camera picture (H, W, 3) RGB with own lane, boxes, distances of tracks and alerts."""
+    """Return the camera picture (H, W, 3) RGB with own lane, boxes, tracks with their gap and speed, and alerts."""
+    front_x = (vehicle or Vehicle()).front_x_m
     canvas = np.array(picture, dtype=np.uint8)
     if lanes is not None:
         _draw_lanes(canvas, camera, lanes)
@@ -70,7 +73,7 @@ def draw_camera(
         put_label(canvas, f"{box.label.name.lower()} {box.score:.2f}", upper_left, BOX_RGB, 0.35)
     taken: list[tuple[int, int]] = []
     for track in sorted(objects.tracks, key=lambda o: o.x_m) if objects else ():
-        _draw_track_tag(canvas, camera, track, taken)
+        _draw_track_tag(canvas, camera, track, front_x, taken)
     for row, alert in enumerate(alerts):
         put_label(canvas, alert, (12, 34 + 28 * row), ALERT_RGB, 0.6)
     return canvas
@@ -95,10 +98,12 @@ def _draw_lanes(canvas: Picture, camera: CameraModel, lanes: LaneLines) -> None:
             cv2.polylines(canvas, [_line_pixels(camera, line, near, line.x_max)], False, rgb, 2, cv2.LINE_AA)
 
 
-def _draw_track_tag(canvas: Picture, camera: CameraModel, track: Track, taken: list[tuple[int, int]]) -> None:
-    """Underline a track and write its distance and speed, unless a nearer one's tag is in the way."""
+def _draw_track_tag(
+    canvas: Picture, camera: CameraModel, track: Track, front_x_m: float, taken: list[tuple[int, int]]
+) -> None:
+    """Underline a track and write its gap and speed, unless a nearer one's tag is in the way."""
     rear = track.rear_x_m
-    if rear < camera.x_m + 2.0 or abs(track.y_m) > 12.0:
+    if rear < camera.x_m + 2.0 or _roadside(track):
         return
     feet = camera.project(np.array([[rear, track.y_m + track.width_m / 2.0], [rear, track.y_m - track.width_m / 2.0]]))
     (left, bottom), (right, _) = np.round(feet).astype(int)
@@ -109,7 +114,13 @@ def _draw_track_tag(canvas: Picture, camera: CameraModel, track: Track, taken: l
     if any(abs(left - x) < 90 and abs(bottom - y) < 22 for x, y in taken):
         return
     taken.append((left, bottom))
-    put_label(canvas, f"{rear:.0f} m  {track.vx_mps * 3.6:.0f} km/h", (left, bottom + 18), rgb, 0.36)
+    put_label(canvas, f"{max(rear - front_x_m, 0.0):.0f} m  {abs(track.vx_mps) * 3.6:.0f} km/h", (left, bottom + 18), rgb, 0.36)
+
+
+def _roadside(track: Track) -> bool:
+    """Tell whether a track is one of the many things that stand beside the road."""
+    unknown = track.label is ObjectClass.UNKNOWN
+    return unknown and math.hypot(track.vx_mps, track.vy_mps) < 1.5 and abs(track.y_m) > 2.0
 
 
 class TopView:
@@ -186,7 +197,7 @@ def _top_track(canvas: Picture, view: TopView, track: Track) -> None:
     half_x, half_y = track.half_extent_m
     fused = Sensor.CAMERA in track.sources and Sensor.RADAR in track.sources
     rgb = FUSED_RGB if fused else TRACK_RGB
-    if track.label is ObjectClass.UNKNOWN and abs(track.vx_mps) < 1.0:
+    if _roadside(track):
         rgb = _DIM_RGB
     x, y = (track.x_m - half_x, track.x_m + half_x), (track.y_m - half_y, track.y_m + half_y)
     view.rectangle(canvas, x, y, rgb, False)

@@ -32,9 +32,10 @@ _ROWS = (
 
 def time_plots(record: Record) -> go.Figure:
     """Return the figure of a drive."""
+    rows = _ROWS if len(record.latency_ms) + len(record.network_ms) else _ROWS[:-1]
     figure = make_subplots(
-        rows=len(_ROWS), cols=1, shared_xaxes=True, vertical_spacing=0.04,
-        row_heights=[weight for _, _, weight in _ROWS],
+        rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=0.04,
+        row_heights=[weight for _, _, weight in rows],
     )  # fmt: skip
     s = record.signals
     step = max(1, len(s["time_s"]) // _POINTS)
@@ -60,9 +61,10 @@ def time_plots(record: Record) -> go.Figure:
     _lane_limits(figure, record)
     _hands_off(figure, record)
     _bands(figure, record)
-    _latency(figure, record)
+    if len(rows) == len(_ROWS):
+        _latency(figure, record)
     _notes(figure, record)
-    _style(figure, record)
+    _style(figure, record, rows)
     return figure
 
 
@@ -152,25 +154,25 @@ def _notes(figure: go.Figure, record: Record) -> None:
         )  # fmt: skip
 
 
-def _style(figure: go.Figure, record: Record) -> None:
+def _style(figure: go.Figure, record: Record, rows: tuple[tuple[str, str, float], ...]) -> None:
     s = record.signals
     font = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
     figure.update_layout(
-        height=1180, margin={"l": 64, "r": 18, "t": 44, "b": 40}, hovermode="x unified", barmode="overlay",
+        height=200 * len(rows), margin={"l": 64, "r": 18, "t": 44, "b": 40}, hovermode="x unified", barmode="overlay",
         template="plotly_white", font={"family": font, "size": 12, "color": _INK},
-        legend={"orientation": "h", "y": -0.035, "x": 0, "font": {"size": 11}}, hoverlabel={"font": {"size": 11}},
+        legend={"orientation": "h", "y": -0.06, "x": 0, "font": {"size": 11}}, hoverlabel={"font": {"size": 11}},
         plot_bgcolor="#FFFFFF", paper_bgcolor="rgba(0,0,0,0)",
     )  # fmt: skip
     figure.update_xaxes(
         range=[float(s["time_s"][0]), float(s["time_s"][-1])], gridcolor=_GRID, zeroline=False, showspikes=True,
         spikemode="across", spikethickness=1, spikecolor=GREY, spikedash="solid",
     )  # fmt: skip
-    figure.update_xaxes(title_text="time / s", row=len(_ROWS), col=1)
+    figure.update_xaxes(title_text="time / s", row=len(rows), col=1)
     figure.update_yaxes(gridcolor=_GRID, zeroline=False)
     figure.update_yaxes(zeroline=True, zerolinecolor="#C9D0D8", row=3, col=1)
     figure.update_yaxes(rangemode="tozero", row=1, col=1)
     figure.update_yaxes(rangemode="tozero", range=[0, 120], row=2, col=1)
-    for row, (title, unit, _) in enumerate(_ROWS, start=1):
+    for row, (title, unit, _) in enumerate(rows, start=1):
         axis = "" if row == 1 else str(row)
         text = f"<b>{title}</b>" + (f"  <span style='color:{GREY}'>{unit}</span>" if unit else "")
         figure.add_annotation(
@@ -181,7 +183,9 @@ def _style(figure: go.Figure, record: Record) -> None:
 
 
 def _chapters(figure: go.Figure, record: Record) -> None:
-    for number, (start, text) in enumerate(record.info.get("chapters") or []):
+    first = float(record.signals["time_s"][0])
+    for number, (planned, text) in enumerate(record.info.get("chapters") or []):
+        start = max(planned, first)
         if number:
             figure.add_vline(x=start, line={"color": "#C9D0D8", "width": 1})
         figure.add_annotation(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from adas_perception.sim.draw import ALERT_RGB, FUSED_RGB, INK_RGB, TRACK_RGB, Colour, Picture, put_text
+from adas_perception.sim.draw import ALERT_RGB, BOX_RGB, FUSED_RGB, INK_RGB, TRACK_RGB, Colour, Picture, put_text
 from adas_perception.sim.recorder import Record
 
 _STRIP_PX = 112
@@ -20,6 +20,10 @@ _TRACE_S = 15.0
 _GROUND_RGB, _DIM_RGB, _REST_RGB = (18, 22, 27), (128, 138, 150), (46, 53, 62)
 _AMBER_RGB: Colour = (240, 170, 40)
 _BLUE_RGB: Colour = (58, 130, 246)
+_SIGN_RGB = (
+    ALERT_RGB, _AMBER_RGB, _BLUE_RGB, INK_RGB, TRACK_RGB, FUSED_RGB, BOX_RGB, _DIM_RGB, _REST_RGB, _GROUND_RGB,
+    (150, 32, 34), (120, 26, 28), (255, 46, 38), (38, 66, 128),
+)  # fmt: skip
 GIF_LIMIT_BYTES = 8_000_000
 LAMPS = ("acc", "aeb", "lka", "bsd", "safety")
 PASSIVE_STATES = frozenset({"OFF", "STANDBY", "READY", "IDLE", "INACTIVE", "CLEAR", "NORMAL", "NONE", "SAFE"})
@@ -99,10 +103,14 @@ def _encode_gif(record: Record, path: Path, every: int, width_px: int) -> None:
 
 
 def _palette(record: Record, width_px: int) -> PillowImage.Image:
-    """Return a palette of 128 colours fit for the whole film."""
+    """Return a palette of 128 colours fit for the whole film; the small signs keep their own colours."""
     step = max(1, len(record.frames) // 8)
     sheet = np.vstack([cv2.resize(p, (width_px // 2, width_px // 4)) for _, p in film(record, step)])
-    return PillowImage.fromarray(sheet).quantize(128, method=PillowImage.Quantize.MEDIANCUT)
+    common = PillowImage.fromarray(sheet).quantize(128 - len(_SIGN_RGB), method=PillowImage.Quantize.MEDIANCUT)
+    palette = PillowImage.new("P", (1, 1))
+    colours = (common.getpalette() or [])[: 3 * (128 - len(_SIGN_RGB))]
+    palette.putpalette(colours + [channel for rgb in _SIGN_RGB for channel in rgb])
+    return palette
 
 
 def _frame_rate(record: Record) -> float:
@@ -145,8 +153,9 @@ def _lamps(strip: Picture, record: Record, time_s: float, left_px: int) -> None:
         state, level = (changes[at].state, changes[at].level) if at >= 0 else ("OFF", 0)
         x = left_px + column * 62
         cv2.rectangle(strip, (x, 58), (x + 56, 100), lamp_rgb(state, level), cv2.FILLED)
-        put_text(strip, name.upper() if len(name) < 4 else "SAFE", (x + 6, 76), INK_RGB, 0.45)
-        put_text(strip, state.lower()[:9], (x + 5, 93), INK_RGB, 0.32)
+        ink = _GROUND_RGB if level == 1 else INK_RGB
+        put_text(strip, name.upper() if len(name) < 4 else "SAFE", (x + 6, 76), ink, 0.45)
+        put_text(strip, state.lower()[:9], (x + 5, 93), ink, 0.32)
 
 
 def _draw_trace(strip: Picture, record: Record, time_s: float, trace: Trace, left_px: int, width_px: int) -> None:
