@@ -407,3 +407,29 @@ def test_boxes_may_be_in_pixels_of_another_size_or_of_an_unknown_one(size):
 def test_lights_and_signs_are_no_traffic(label):
     for _, _, objects in watch(walk, label, 1.75, 8.0, with_radar=False, cycles=20):
         assert objects.tracks == ()
+
+
+def test_a_person_beside_a_parked_car_is_a_person_of_its_own():
+    parked = Body(25.0, -3.0, 0.0)
+    rng, fusion, radar = np.random.default_rng(0), Fusion(FusionParams()), RadarParams()
+    scene, clusterer = Scene(bodies=(lambda t: parked,)), RadarClusterer(radar)
+    for k in range(30):
+        t = k * PERIOD_S
+        ego = scene.ego(t)
+        walker = Body(21.5, -2.5 + 1.4 * max(t - 0.5, 0.0), 0.0, 1.4, yaw=math.pi / 2, length=0.5, width=0.6)
+        boxes = [box(parked, ObjectClass.CAR, 1.5, rng)]
+        if t >= 0.5:
+            boxes.append(box(walker, ObjectClass.PEDESTRIAN, 1.75, rng))
+        scans = [clusterer.step(scene.scan(t, "front", radar.radars.front), ego)]
+        objects = fusion.step(ego.stamp_ns, scans, Detections(ego.stamp_ns, 1280, 720, tuple(boxes)), ego, CAMERA)
+        people = [o for o in objects.tracks if o.label is ObjectClass.PEDESTRIAN]
+        if t >= 0.7:
+            assert people and abs(people[0].y_m - walker.y) < 0.5
+    assert sorted(o.label for o in objects.tracks) == [ObjectClass.CAR, ObjectClass.PEDESTRIAN]
+
+
+def test_after_a_long_silence_nothing_old_is_left():
+    fusion = Fusion(FusionParams())
+    for k in range(10):
+        feed(fusion, k, target())
+    assert feed(fusion, 200, target()).tracks == ()

@@ -113,7 +113,7 @@ def confirm(life: Life, seen: Observations, point: int, p: LifeParams) -> Life:
     age = life.age + 1
     return replace(
         life, label=label, votes=votes, size=_widen(size, label, float(seen.widths[point])), log_odds=odds, age=age,
-        sources=life.sources | seen.kind, seen_ns=seen.stamp_ns,
+        sources=life.sources | seen.kind, seen_ns=max(life.seen_ns, seen.stamp_ns),
         confirmed=life.confirmed or (age >= p.confirm_cycles and odds >= log_odds(p.confirm_score)),
     )  # fmt: skip
 

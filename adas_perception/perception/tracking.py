@@ -4,7 +4,8 @@ Every sensor cycle does the same: move the tracks to the stamp of the cycle, ass
 the assigned, doubt the missing, start new ones. Rules of life:
 
 - a track is published after ``confirm_cycles`` confirming cycles, when it exists with ``confirm_score``;
-- a cycle that is not newer than the last of its sensor, too old or from the future is rejected and counted;
+- a cycle that is older than the last of its sensor, too old or from the future is rejected and counted, the same
+  cycle again is passed over;
 - a cycle that comes late behind another sensor's is compared with the tracks as they were at its stamp;
 - without a fresh motion of the car nothing is processed, so that the stamp of the objects shows their age;
 - when time runs backwards (a recording starts again) all tracks are dropped.
@@ -32,6 +33,7 @@ from adas_perception.types import (
     Detections,
     EgoState,
     FloatArray,
+    ObjectClass,
     Objects,
     RadarTargets,
     Track,
@@ -75,7 +77,7 @@ class _Fit:
 
 
 class Fusion:
-    """Multi-sensor tracker; ``rejected`` counts the sensor cycles that came twice, out of order or too late."""
+    """Multi-sensor tracker; ``rejected`` counts the sensor cycles that came out of order, too late or too early."""
 
     def __init__(self, params: FusionParams) -> None:
         self._params = params
@@ -161,6 +163,7 @@ class Fusion:
             self._states, self._covariances = kalman.follow_car(*moved, *car)
             self._lives = [replace(life, yaw_rad=life.yaw_rad - car.yaw_rad) for life in self._lives]
         self._stamp_ns = stamp_ns
+        self._bury()
         return 0.0
 
     def _predict(self, states: FloatArray, covariances: FloatArray, dt_s: float) -> tuple[FloatArray, FloatArray]:
@@ -218,13 +221,19 @@ class Fusion:
         return np.array([life.yaw_rad for life in self._lives], dtype=float), sizes
 
     def _belong(self, seen: Observations, free: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Return which of the ``free`` observations are a further part of a confirmed object."""
+        """Return which of the ``free`` observations are a further part of a confirmed object.
+
+        What the camera calls something else is something else: a person beside a parked car.
+        """
         p = self._params
         known = np.array([life.confirmed for life in self._lives], dtype=bool)
+        label = np.array([life.label for life in self._lives], dtype=int)[:, None]
+        other = np.array(seen.labels, dtype=int)[free]
+        alike = (label == other) | (label == ObjectClass.UNKNOWN) | (other == ObjectClass.UNKNOWN)
         velocity = self._states[:, kalman.VELOCITY]
         speed = np.abs(seen.speeds[free] - velocity @ seen.rays[free].T)
-        inside = self._inside(seen.points[free], p.merge_m) & (speed <= p.merge_mps + seen.speed_sigmas[free])
-        return np.asarray(inside[known].any(axis=0))
+        part = self._inside(seen.points[free], p.merge_m) & (speed <= p.merge_mps + seen.speed_sigmas[free]) & alike
+        return np.asarray(part[known].any(axis=0))
 
     def _inside(self, points: FloatArray, margin_m: float) -> NDArray[np.bool_]:
         """Return as (N, M) which of the points (M, 2) lie in which box, widened by a margin."""
