@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from closed_loop import BOTH, CYCLE_S, KMH, START_NS, VEHICLE, Lead, Plant, drive, objects_of
+from closed_loop import BOTH, CYCLE_S, KMH, START_NS, STEP_S, VEHICLE, Lead, Plant, drive, objects_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,6 +167,83 @@ def test_a_car_outside_a_bend_is_left_alone():
         track = Track(1, *local, 0.0, 0.0, age=50)
         ego = EgoState(now, speed, yaw_rate_radps=speed / radius)
         assert function.step(now, ego, None, Objects(now, (track,)), None).request.accel_mps2 is None
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("radius", "speed"), [(60, 30), (125, 40), (250, 60), (500, 80)])
+def test_oncoming_traffic_in_the_next_lane_of_a_curve_is_left_alone(radius, speed, side):
+    function, v = aeb(), speed * KMH
+    k, r = side / radius, radius - side * 3.5
+    for i in range(160):
+        now = START_NS + nanoseconds(i * CYCLE_S)
+        ahead = (160.0 - 2.0 * v * i * CYCLE_S) / radius
+        if not 0.0 < ahead < 1.2:
+            continue
+        x, y = r * math.sin(ahead), side * (radius - r * math.cos(ahead))
+        heading = math.pi + side * ahead
+        track = Track(1, x, y, v * math.cos(heading), v * math.sin(heading), yaw_rad=heading, age=50)
+        ego = EgoState(now, v, yaw_rate_radps=v * k)
+        decision = function.step(now, ego, None, Objects(now, (track,)), None)
+        assert decision.state.state == "READY", (i, decision)
+
+
+@pytest.mark.parametrize("offset", [-0.46, 0.0, 0.46])
+@pytest.mark.parametrize(("speed", "other"), [(30, 50), (50, 50), (70, 70), (80, 70)])
+def test_head_on_the_speed_is_taken_out_before_the_impact(speed, other, offset):
+    function, car, x, wanted = aeb(), Plant(speed * KMH), (speed + other) * KMH * 4.0, 0.0
+    for i in range(1000):
+        if i % 5 == 0:
+            now, gap = START_NS + nanoseconds(i * STEP_S), x - car.x
+            track = Track(1, VEHICLE.front_x_m + gap + 2.25, offset, -other * KMH, 0.0, yaw_rad=math.pi, age=50)
+            wanted = function.step(now, EgoState(now, car.v, car.a), None, Objects(now, (track,)), None)
+            wanted = wanted.request.accel_mps2 or 0.0
+        car.step(wanted)
+        x -= other * KMH * STEP_S
+        if x <= car.x:
+            break
+    assert speed * KMH - car.v > 20 * KMH
+
+
+@pytest.mark.parametrize("other", [30, 45, 60])
+@pytest.mark.parametrize(("speed", "radius"), [(10, 9.0), (15, 11.75), (20, 14.75)])
+def test_turning_across_the_path_of_oncoming_traffic_stops_before_its_lane(speed, radius, other):
+    """Euro NCAP CCFtap with an arc in place of the clothoids."""
+    function, car, v = aeb(), Plant(speed * KMH), speed * KMH
+    reach = radius * math.acos(1.0 - 2.5 / radius)
+    meet_x = v * 3.0 + radius * math.sin(reach / radius) + 3.0
+    ox, x, y, psi, wanted = meet_x + other * KMH * (3.0 + reach / v), 0.0, 0.0, 0.0, 0.0
+    for i in range(1200):
+        t = i * STEP_S
+        k = 1.0 / radius if t > 3.0 else 0.0
+        if i % 5 == 0:
+            now, c, n = START_NS + nanoseconds(t), math.cos(psi), math.sin(psi)
+            dx, dy = ox - x, 3.5 - y
+            velocity = (-c * other * KMH, n * other * KMH)
+            track = Track(1, c * dx + n * dy, c * dy - n * dx, *velocity, yaw_rad=math.pi - psi, age=50)
+            ego = EgoState(now, car.v, car.a, yaw_rate_radps=k * car.v, steering_rad=math.atan(k * 2.79))
+            wanted = function.step(now, ego, None, Objects(now, (track,)), None).request.accel_mps2 or 0.0
+        psi, x, y = psi + k * car.v * STEP_S, x + car.v * math.cos(psi) * STEP_S, y + car.v * math.sin(psi) * STEP_S
+        car.step(wanted)
+        ox -= other * KMH * STEP_S
+        front = [(x + 3.72 * math.cos(psi) - s * math.sin(psi), y + 3.72 * math.sin(psi) + s * math.cos(psi))
+                 for s in (-0.915, 0.0, 0.915)]  # fmt: skip
+        assert not any(abs(px - ox) < 2.25 and abs(py - 3.5) < 0.9 for px, py in front)
+
+
+@pytest.mark.parametrize("other", [20, 40, 60])
+@pytest.mark.parametrize("speed", [20, 40, 60])
+def test_a_crossing_car_is_not_hit(speed, other):
+    function, car, wanted, meet = aeb(), Plant(speed * KMH), 0.0, speed * KMH * 4.0
+    for i in range(1000):
+        t = i * STEP_S
+        x, y = VEHICLE.front_x_m + meet + 0.9 - car.x, other * KMH * (t - 4.0)
+        if i % 5 == 0:
+            now = START_NS + nanoseconds(t)
+            track = Track(1, x, y, 0.0, other * KMH, yaw_rad=math.pi / 2, age=50, label=ObjectClass.CAR)
+            ego = EgoState(now, car.v, car.a)
+            wanted = function.step(now, ego, None, Objects(now, (track,)), None).request.accel_mps2 or 0.0
+        car.step(wanted)
+        assert not (-1.05 - 0.9 < x < VEHICLE.front_x_m + 0.9 and abs(y) < 2.25 + 0.915)
 
 
 def test_a_lead_followed_at_a_time_gap_is_left_alone():

@@ -190,6 +190,13 @@ def test_lost_lines_fade_the_correction_out(lanes, reason):
     assert angles[-1] is None
 
 
+def test_the_only_line_may_be_crossed_with_the_indicator():
+    run = drive(lka(), 20.0, drift=0.5, keep=(True, False), seconds=3.0,
+                driver=lambda now: DriverInput(now, indicator=Indicator.LEFT))  # fmt: skip
+    assert run.states() == {"DEGRADED"}
+    assert set(run.requests()) == {None}
+
+
 def test_a_doubtful_line_counts_as_missing():
     left, right = lines(0.0, 0.0, 0.0, 3.5)
     lanes = LaneLines(at(0), replace(left, confidence=0.3), right)

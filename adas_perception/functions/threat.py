@@ -18,6 +18,8 @@ from adas_perception.types import FloatArray
 STEP_S = 0.1
 TIMES_S: FloatArray = np.arange(0.0, 12.05, STEP_S)
 SLOW_MPS = 0.3
+# Traffic against us is head-on, not crossing, up to this share of sideways speed.
+HEAD_ON = 0.2
 
 
 class Urgency(IntEnum):
@@ -90,13 +92,19 @@ class Braking:
         # Integral of the share of braking that has built up: a parabola in the ramp, a line behind it.
         self._built = into_ramp**2 / (2.0 * ramp_s) + np.maximum(TIMES_S - delay_s - ramp_s, 0.0)
         self._before = TIMES_S - self._built
+        self._rolled_for: tuple[float, float] | None = None
+        self._rolled: tuple[FloatArray, NDArray[np.bool_]] = (TIMES_S, TIMES_S > 0.0)
 
     def roll(self, speed_mps: float, accel_mps2: float) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Return the distance in m and whether the car still moves, from a speed and a present deceleration."""
-        start = min(max(accel_mps2, -self._decel), 0.0)
-        speed = np.maximum(speed_mps + start * self._before - self._decel * self._built, 0.0)
-        steps = (speed[1:] + speed[:-1]) * (0.5 * STEP_S)
-        return np.concatenate(([0.0], np.cumsum(steps))), speed > 0.0
+        # All objects of one cycle meet the same own braking.
+        if self._rolled_for != (speed_mps, accel_mps2):
+            start = min(max(accel_mps2, -self._decel), 0.0)
+            speed = np.maximum(speed_mps + start * self._before - self._decel * self._built, 0.0)
+            steps = (speed[1:] + speed[:-1]) * (0.5 * STEP_S)
+            self._rolled_for = (speed_mps, accel_mps2)
+            self._rolled = np.concatenate(([0.0], np.cumsum(steps))), speed > 0.0
+        return self._rolled
 
 
 class ThreatModel:
@@ -117,6 +125,7 @@ class ThreatModel:
         gap = n.near_s_m - v.front_x_m
         closing = speed_mps - n.vs_mps
         going_our_way = n.vs_mps >= abs(n.vd_mps) or math.hypot(n.vs_mps, n.vd_mps) < SLOW_MPS
+        head_on = n.vs_mps < 0.0 and abs(n.vd_mps) < HEAD_ON * -n.vs_mps
         lead_accel = self._lead_accel(n) if going_our_way else 0.0
         beside = abs(n.d_m) - n.half_width_m - v.width_m / 2.0
         outward = n.vd_mps * math.copysign(1.0, n.d_m)
@@ -132,7 +141,7 @@ class ThreatModel:
         if not (reachable and comes_near) or (closing <= 0.0 and lead_accel == 0.0):
             return result(Urgency.NONE)
 
-        s, d = self._along_path(n, lead_accel) if going_our_way else self._across(n, arc)
+        s, d = self._along_path(n, lead_accel) if going_our_way or head_on else self._across(n, arc)
         overlap = p.overlap_m + p.overlap_growth_mps * TIMES_S
         in_path = np.abs(d) < n.half_width_m + v.width_m / 2.0 - overlap
         near, far = s - n.half_length_m - v.front_x_m, s + n.half_length_m + v.rear_overhang_m
@@ -143,12 +152,16 @@ class ThreatModel:
         if lead_accel == 0.0 and not np.any(meets):
             return result(Urgency.NONE)
 
-        # In the path once is in the path for good: whoever crosses may stop there.
-        blocked = np.logical_or.accumulate(in_path)
+        # Who crosses slowly may stop in the path and then blocks it for good.
+        room = v.width_m + 2.0 * n.half_width_m
+        stays = going_our_way or n.vd_mps**2 < 2.0 * p.crossing_stop_mps2 * room
+        blocked = np.logical_or.accumulate(in_path) if stays else in_path
 
         def contact(braking: Braking, margin: float) -> bool:
             own, moving = braking.roll(speed_mps, accel_mps2)
-            return bool(np.any(blocked & moving & (near < own + margin) & (far > own)))
+            # Stopping before head-on traffic avoids no more; stopping in the way of crossing traffic does harm.
+            touches = blocked & (near < own + margin) & (far > own)
+            return bool(np.any(touches & moving if head_on else touches))
 
         entering = beside > -p.overlap_m and not going_our_way
         may_stop = entering and beside > outward**2 / (2.0 * p.crossing_stop_mps2) + p.overlap_m
