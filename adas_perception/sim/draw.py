@@ -85,6 +85,11 @@ def _line_pixels(camera: CameraModel, line: LaneLine, near_m: float, far_m: floa
     return np.round(pixels[np.isfinite(pixels).all(axis=-1)]).astype(np.int32)
 
 
+def _coloured(lanes: LaneLines) -> list[tuple[LaneLine | None, Colour]]:
+    own: list[tuple[LaneLine | None, Colour]] = [(lanes.left, LANE_RGB), (lanes.right, LANE_RGB)]
+    return own + [(other, _DIM_RGB) for other in lanes.others]
+
+
 def _draw_lanes(canvas: Picture, camera: CameraModel, lanes: LaneLines) -> None:
     near = camera.x_m + 2.5
     if lanes.left and lanes.right:
@@ -93,7 +98,7 @@ def _draw_lanes(canvas: Picture, camera: CameraModel, lanes: LaneLines) -> None:
         fill = canvas.copy()
         cv2.fillPoly(fill, [np.concatenate([left, right[::-1]])], LANE_FILL_RGB, cv2.LINE_AA)
         cv2.addWeighted(fill, 0.30, canvas, 0.70, 0.0, dst=canvas)
-    for line, rgb in ((lanes.left, LANE_RGB), (lanes.right, LANE_RGB), *((other, _DIM_RGB) for other in lanes.others)):
+    for line, rgb in _coloured(lanes):
         if line is not None:
             cv2.polylines(canvas, [_line_pixels(camera, line, near, line.x_max)], False, rgb, 2, cv2.LINE_AA)
 
@@ -106,15 +111,18 @@ def _draw_track_tag(
     if rear < camera.x_m + 2.0 or _roadside(track):
         return
     feet = camera.project(np.array([[rear, track.y_m + track.width_m / 2.0], [rear, track.y_m - track.width_m / 2.0]]))
+    if not np.isfinite(feet).all():
+        return
     (left, bottom), (right, _) = np.round(feet).astype(int)
-    if right < 0 or left >= canvas.shape[1] or not np.isfinite(feet).all():
+    if right < 0 or left >= canvas.shape[1]:
         return
     rgb = FUSED_RGB if Sensor.CAMERA in track.sources and Sensor.RADAR in track.sources else TRACK_RGB
     cv2.line(canvas, (left, bottom), (right, bottom), rgb, 2, cv2.LINE_AA)
     if any(abs(left - x) < 90 and abs(bottom - y) < 22 for x, y in taken):
         return
     taken.append((left, bottom))
-    put_label(canvas, f"{max(rear - front_x_m, 0.0):.0f} m  {abs(track.vx_mps) * 3.6:.0f} km/h", (left, bottom + 18), rgb, 0.36)
+    gap, speed = max(rear - front_x_m, 0.0), abs(track.vx_mps) * 3.6
+    put_label(canvas, f"{gap:.0f} m  {speed:.0f} km/h", (left, bottom + 18), rgb, 0.36)
 
 
 def _roadside(track: Track) -> bool:
@@ -186,7 +194,7 @@ def draw_top_view(
 
 
 def _top_lanes(canvas: Picture, view: TopView, lanes: LaneLines) -> None:
-    for line, rgb in ((lanes.left, LANE_RGB), (lanes.right, LANE_RGB), *((other, _DIM_RGB) for other in lanes.others)):
+    for line, rgb in _coloured(lanes):
         if line is not None:
             x = np.linspace(max(line.x_min, 0.0), min(line.x_max, view.ahead_m), 30)
             points = np.array([view.pixel(v, line.y(v)) for v in x], dtype=np.int32)

@@ -19,6 +19,9 @@ _HEADING_GAIN_PS = 1.8
 _LATERAL_MAX_MPS2 = 2.5
 _SPEED_GAIN = 0.4
 _PEDAL_MPS2 = 3.5
+# People do not floor the pedal to hold a speed: that would mean kick-down to AEB.
+_PEDAL_MAX = 0.6
+_STARTLING_MPS2 = -2.0
 _HAND_TORQUE_NMPRAD = 20.0
 
 
@@ -58,12 +61,16 @@ class DriverScript:
 
 
 class Driver:
-    """Follows a script. Keeps to ``lane_d_m`` unless a phase names another offset."""
+    """Follows a script. Keeps to ``lane_d_m`` unless a phase names another offset.
+
+    When the car brakes by itself he takes his foot off the accelerator for the rest of the phase.
+    """
 
     def __init__(self, script: DriverScript, vehicle: Vehicle, lane_d_m: float) -> None:
         self._script = script
         self._vehicle = vehicle
         self._lane_d_m = lane_d_m
+        self._startled_in: Phase | None = None
 
     def act(self, time_s: float, stamp_ns: int, car: Car, road: Road, s_m: float, d_m: float) -> DriverAction:
         """Return what the driver does now; (s_m, d_m) is the rear axle on the road."""
@@ -75,7 +82,7 @@ class Driver:
         road_curvature = road.point(s_m + _PREVIEW_S * car.speed_mps).curvature
         if phase.hands_on:
             target_d = self._lane_d_m if phase.lane_d_m is None else phase.lane_d_m
-            heading = math.remainder(car.yaw_rad - road.point(s_m).yaw_rad, math.tau)
+            heading = math.remainder(car.course_rad - road.point(s_m).yaw_rad, math.tau)
             steering = self._keep_lane(car, road_curvature, d_m - target_d, heading)
             torque = _HAND_TORQUE_NMPRAD * (steering - car.steering_rad)
         else:
@@ -93,10 +100,11 @@ class Driver:
         lateral = min(max(correction, -_LATERAL_MAX_MPS2), _LATERAL_MAX_MPS2)
         return self._vehicle.steering_for(curvature + lateral / v**2, v)
 
-    @staticmethod
-    def _pedals(phase: Phase, car: Car) -> tuple[float, float]:
-        if phase.brake > 0.0 or phase.speed_mps is None:
+    def _pedals(self, phase: Phase, car: Car) -> tuple[float, float]:
+        if phase.brake == 0.0 and car.accel_mps2 < _STARTLING_MPS2:
+            self._startled_in = phase
+        if phase.brake > 0.0 or phase.speed_mps is None or self._startled_in is phase:
             return 0.0, phase.brake
         demand = _SPEED_GAIN * (phase.speed_mps - car.speed_mps)
         drag = car.params.rolling_mps2 + car.params.air_per_m * car.speed_mps**2
-        return min(max((demand + drag) / _PEDAL_MPS2, 0.0), 1.0), 0.0
+        return min(max((demand + drag) / _PEDAL_MPS2, 0.0), _PEDAL_MAX), 0.0

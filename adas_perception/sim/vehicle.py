@@ -102,6 +102,12 @@ class Car:
         self._steering_line = DeadTime(params.steering_dead_s)
         self._steering_lagged_rad = 0.0
 
+    @property
+    def course_rad(self) -> float:
+        """Return the direction in which base_link moves, in the map frame: the heading and the rear slip angle."""
+        rear_lateral = self.slip_mps - self.params.rear_axle_m * self.yaw_rate_radps
+        return self.yaw_rad + rear_lateral / max(abs(self.speed_mps), _KINEMATIC_MPS)
+
     def settle(self, steering_rad: float) -> None:
         """Put the car into the steady turn of ``steering_rad`` at its speed, with engine balancing the drag."""
         p = self.params
