@@ -11,7 +11,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from adas_perception.resources import config_path
-from adas_perception.ros.runner import environment
+from adas_perception.ros.runner import PROFILE_VARIABLE
 from adas_perception.ros.table import PROCESSES
 
 ARGUMENTS = {
@@ -51,8 +51,7 @@ def launch_description(
         DeclareLaunchArgument(name, default_value=chosen[name], description=doc)
         for name, (_, doc) in ARGUMENTS.items()
     ]
-    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
-        actions.append(SetEnvironmentVariable(name, environment()[name]))
+    actions.append(SetEnvironmentVariable(PROFILE_VARIABLE, str(config_path("fastdds_shm.xml"))))
     for process in PROCESSES:
         if process not in without:
             actions.append(

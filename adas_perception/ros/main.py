@@ -31,7 +31,11 @@ def run(targets: list[str]) -> int:
         for target in targets:
             nodes.append(_class(target)())  # type: ignore[call-arg]
             executor.add_node(nodes[-1])
-        executor.spin()
+        end = next((node.finished for node in nodes if node.finished), None)
+        if end is not None:
+            executor.spin_until_future_complete(end)
+        else:
+            executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except ParameterError as error:
@@ -41,7 +45,7 @@ def run(targets: list[str]) -> int:
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
-    return max(node.exit_status for node in nodes)
+    return max((node.exit_status for node in nodes), default=0)
 
 
 _targets = {node.name: [node.target] for node in NODES}

@@ -11,6 +11,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
 
 from adas_perception.limits import Limits, load_limits
 from adas_perception.params import NAMESPACE, ParameterError, Params
@@ -33,11 +34,16 @@ class Input(Generic[T]):
 
 
 class AdasNode(Node):
-    """Base of all nodes; ``kind`` is the parameter set of its core."""
+    """Base of all nodes; ``kind`` is the parameter set of its core.
+
+    A node with an end of its own sets ``finished`` to a future and completes it; ``exit_status`` is what the
+    process then returns.
+    """
 
     def __init__(self, name: str, kind: type[P]) -> None:
         super().__init__(name, namespace=NAMESPACE)
         self.params: Any = self._declare(kind)
+        self.finished: Future | None = None
         self.exit_status = 0
         self.level, self.message = Level.OK, ""
         self.figures: dict[str, float] = {}
@@ -105,6 +111,13 @@ class AdasNode(Node):
 
         self.create_timer(period_s, fill_in)
         return run
+
+    def say(self, text: str, *, warning: bool) -> None:
+        """Log a line; rclpy wants one place in the code for each severity."""
+        if warning:
+            self.get_logger().warning(text)
+        else:
+            self.get_logger().info(text)
 
     def _declare(self, kind: type[P]) -> P:
         nested: dict[str, Any] = {}

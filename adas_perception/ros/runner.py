@@ -16,18 +16,18 @@ from adas_perception.resources import config_path
 from adas_perception.ros.table import PROCESSES
 
 STOP_TIMEOUT_S = 5.0
+# Fast DDS reads its profile from a variable whose name changed with version 3.
+PROFILE_VARIABLES = {"humble": "FASTRTPS_DEFAULT_PROFILES_FILE", "jazzy": "FASTRTPS_DEFAULT_PROFILES_FILE"}
+PROFILE_VARIABLE = PROFILE_VARIABLES.get(os.environ.get("ROS_DISTRO", ""), "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 def environment(**extra: str) -> dict[str, str]:
     """Return the environment of a child: large images by shared memory, package index of this installation."""
-    profile = str(config_path("fastdds_shm.xml"))
     prefixes = [sys.prefix, *os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)]
     return {
         **os.environ,
         "AMENT_PREFIX_PATH": os.pathsep.join(p for p in dict.fromkeys(prefixes) if p),
-        # The name of the variable changed between Humble and Kilted.
-        "FASTDDS_DEFAULT_PROFILES_FILE": profile,
-        "FASTRTPS_DEFAULT_PROFILES_FILE": profile,
+        PROFILE_VARIABLE: str(config_path("fastdds_shm.xml")),
         "RCUTILS_CONSOLE_OUTPUT_FORMAT": "[{severity}] [{name}] {message}",
         **extra,
     }

@@ -48,7 +48,8 @@ def to_targets(message: PointCloud2) -> t.RadarTargets:
     sensor = message.header.frame_id.removeprefix(f"{BASE}/")
     columns = read_cloud(message, TARGET_FIELDS)
     rows = np.column_stack([columns[n] for n in TARGET_FIELDS])
-    if not np.isfinite(rows).all():
+    # The speed over ground is NaN while the motion of the car is unknown.
+    if not np.isfinite(np.delete(rows, 3, axis=1)).all():
         raise ConvertError("radar targets hold a value that is not finite")
     items = tuple(t.RadarTarget(x, y, rate, speed, int(n), sensor) for x, y, rate, speed, n in rows.tolist())
     return t.RadarTargets(to_ns(message.header.stamp), sensor, items)

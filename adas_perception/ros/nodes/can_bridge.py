@@ -40,10 +40,12 @@ class CanBridgeNode(AdasNode):
 
     def __init__(self) -> None:
         super().__init__("can_bridge", CanBridgeParams)
+        self._reading = False
+        self._reader = threading.Thread(target=self._read, name="can reader", daemon=True)
+        self._port = self._open()
         codec = Codec(config_path("adas.dbc"))
         self._transmitter = Transmitter(codec, self.limits())
         self._receiver = VehicleReceiver(codec)
-        self._port = self._open()
         self._states: dict[Function, FunctionState] = {}
         self._owners = (Function.NONE, Function.NONE)
         self._mode = "DISENGAGED"
@@ -57,7 +59,6 @@ class CanBridgeNode(AdasNode):
         for topic in STATES:
             self.listen(topic, DiagnosticArray, convert.to_state, self._on_state)
         self.create_timer(PERIOD_S, self._send)
-        self._reader = threading.Thread(target=self._read, name="can reader", daemon=True)
         self._reading = True
         self._reader.start()
 
@@ -118,7 +119,8 @@ class CanBridgeNode(AdasNode):
 
     def destroy_node(self) -> None:
         """Stop reading, close the bus."""
-        self._reading = False
-        self._reader.join(2 * RECEIVE_TIMEOUT_S)
-        self._port.close()
+        if self._reading:
+            self._reading = False
+            self._reader.join(2 * RECEIVE_TIMEOUT_S)
+            self._port.close()
         super().destroy_node()

@@ -55,8 +55,7 @@ class FunctionNode(AdasNode):
         self._state.publish(convert.from_state(state))
         if (state.state, state.reason) != self._shown:
             self._shown = (state.state, state.reason)
-            log = self.get_logger().warning if state.level >= Level.WARN else self.get_logger().info
-            log(f"{state.state} ({state.reason})")
+            self.say(f"{state.state} ({state.reason})", warning=state.level >= Level.WARN)
 
     def _to_driver(self, message: Joy) -> Any:
         driver = convert.to_driver(message)

@@ -67,6 +67,7 @@ class LaneObjectNode(AdasNode):
 
     def __init__(self) -> None:
         super().__init__("lane_object", LaneObjectParams)
+        self._running = False
         try:
             self._lane_spec, self._lane_net = self._network(self.params.lane_model, LaneSpec)
             self._detector = self._open_detector()
@@ -168,8 +169,9 @@ class LaneObjectNode(AdasNode):
 
     def destroy_node(self) -> None:
         """End the worker."""
-        with self._arrived:
-            self._running = False
-            self._arrived.notify()
-        self._worker.join(2.0)
+        if self._running:
+            with self._arrived:
+                self._running = False
+                self._arrived.notify()
+            self._worker.join(2.0)
         super().destroy_node()

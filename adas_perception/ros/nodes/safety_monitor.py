@@ -43,7 +43,7 @@ class SafetyMonitorNode(AdasNode):
         self._states: dict[Function, FunctionState] = {}
         self._heartbeats: dict[str, int] = {}
         self._health: dict[str, DiagnosticStatus] = {}
-        self._shown = ("", "")
+        self._shown: tuple[object, ...] = ()
         self._command = self.create_publisher(AckermannDriveStamped, "command", 5)
         self._state = self.create_publisher(DiagnosticArray, "safety/state", 5)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 5)
@@ -103,11 +103,10 @@ class SafetyMonitorNode(AdasNode):
         return message
 
     def _log_change(self, output: SafetyOutput) -> None:
-        shown = (output.mode.name, output.reason)
+        shown = (output.mode, output.allowed, output.violations)
         if shown != self._shown:
             self._shown = shown
-            log = self.get_logger().info if output.mode is Mode.NORMAL else self.get_logger().warning
-            log(f"{shown[0]}: {shown[1]}")
+            self.say(f"{output.mode.name}: {output.reason}", warning=output.mode is not Mode.NORMAL)
 
     def _publish_diagnostics(self) -> None:
         now_ns = self.now_ns()

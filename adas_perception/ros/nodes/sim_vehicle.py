@@ -12,6 +12,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from numpy.typing import NDArray
 from rclpy.publisher import Publisher
+from rclpy.task import Future
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rosgraph_msgs.msg import Clock
@@ -42,9 +43,11 @@ CAMERA, RADAR_FRONT, RADAR_REAR, ULTRASONIC, VIDEO = (2, 0), (2, 1), (4, 2), (4,
 ULTRASONIC_BELOW_MPS = 10.0
 CLOCK_START_NS = 10_000_000_000
 READY_TIMEOUT_S = 60.0
-# How long the clock stands still for a frame of the stack, and after how many vain waits it no longer does.
+# The clock stands still while the bus is silent or the lanes are older than this: simulated time is no reason to
+# lose data. After some vain waits it runs on: whoever should answer is dead.
 PATIENCE_S = 0.1
 VAIN_WAITS = 4
+LANES_BEHIND_S = 0.1
 RECEIVE_TIMEOUT_S = 0.1
 TOP_VIEW_PX = 200
 
@@ -64,6 +67,7 @@ class SimVehicleNode(AdasNode):
 
     def __init__(self) -> None:
         super().__init__("sim_vehicle", SimParams)
+        self._threads: tuple[threading.Thread, ...] = ()
         try:
             self._scenario = scenario(self.params.scenario)
             self._port = Port(open_bus(self.params.can_interface, self.params.can_channel, self.params.can_bitrate))
@@ -80,8 +84,9 @@ class SimVehicleNode(AdasNode):
         self._network_ms = math.nan
         self._states: dict[Function, FunctionState] = {}
         self._running = True
+        self.finished = Future()
         self._create_topics()
-        self._threads = [threading.Thread(target=f, daemon=True) for f in (self._receive, self._run)]
+        self._threads = tuple(threading.Thread(target=f, daemon=True) for f in (self._receive, self._run))
         for thread in self._threads:
             thread.start()
 
@@ -135,8 +140,7 @@ class SimVehicleNode(AdasNode):
             ready = self._wait_for_stack()
             self.exit_status = self._drive() if ready else 1
         finally:
-            self._running = False
-            self.context.try_shutdown()
+            self.finished.set_result(None)
 
     def _wait_for_stack(self) -> bool:
         """Let clock and sensors run, the car frozen, until every node is heard and every function available."""
@@ -154,6 +158,8 @@ class SimVehicleNode(AdasNode):
                 time.sleep(TICK_S)
                 self._stamp_ns += nanoseconds(TICK_S)
                 tick += 1
+        if not self._running:
+            return False
         missing = ", ".join(sorted(wanted - self._alive))
         reason = f"not heard: {missing}" if missing else f"the stack is {self._mode}: {self._reason}"
         console.print(f"adas: the stack did not get ready within {READY_TIMEOUT_S:.0f} s; {reason}")
@@ -185,15 +191,18 @@ class SimVehicleNode(AdasNode):
         return 0
 
     def _pace(self, began: float, tick: int) -> None:
-        """Wait for the wall clock, and for a frame of the stack that answers this tick."""
+        """Wait for the wall clock, and for the stack to answer this tick."""
         frames = self._lateral_frames
         due = began + tick * TICK_S / self.params.real_time_factor
         time.sleep(max(due - time.perf_counter(), 0.0))
-        if self._vain_waits < VAIN_WAITS:
-            patience = time.perf_counter() + PATIENCE_S
-            while self._running and self._lateral_frames == frames and time.perf_counter() < patience:
-                time.sleep(0.001)
-        self._vain_waits = self._vain_waits + 1 if self._lateral_frames == frames else 0
+        patience = time.perf_counter() + (PATIENCE_S if self._vain_waits < VAIN_WAITS else 0.0)
+        answered = False
+        while self._running and not answered and time.perf_counter() < patience:
+            lanes = self.lanes.value
+            seen_ns = lanes.stamp_ns if lanes else 0
+            answered = self._lateral_frames > frames and self._stamp_ns - seen_ns <= nanoseconds(LANES_BEHIND_S)
+            time.sleep(0.001)
+        self._vain_waits = 0 if answered else self._vain_waits + 1
 
     def _publish(self, world: World, renderer: CameraRenderer, tick: int) -> Picture | None:
         """Send what the car and its sensors measure at this tick."""
@@ -264,10 +273,11 @@ class SimVehicleNode(AdasNode):
 
     def destroy_node(self) -> None:
         """End the drive, close the bus."""
-        self._running = False
-        for thread in self._threads:
-            thread.join(2.0)
-        self._port.close()
+        if self._threads:
+            self._running = False
+            for thread in self._threads:
+                thread.join(2.0)
+            self._port.close()
         super().destroy_node()
 
 
