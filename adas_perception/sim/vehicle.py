@@ -219,7 +219,8 @@ class Car:
         used = min(abs(self.accel_mps2) / grip, 1.0)
         lateral = max(math.sqrt(1.0 - used**2), _ABS_LATERAL_SHARE) * grip * p.mass_kg / p.vehicle.wheelbase_m
         front_max, rear_max = lateral * p.rear_axle_m, lateral * p.front_axle_m
-        front_slip = self.steering_rad - (self.slip_mps + p.front_axle_m * self.yaw_rate_radps) / v
+        # The tangent keeps tight turns on the circle of Vehicle.curvature_for.
+        front_slip = math.tan(self.steering_rad) - (self.slip_mps + p.front_axle_m * self.yaw_rate_radps) / v
         rear_slip = -(self.slip_mps - p.rear_axle_m * self.yaw_rate_radps) / v
         front = min(max(p.front_stiffness_npr * front_slip, -front_max), front_max)
         rear = min(max(p.rear_stiffness_npr * rear_slip, -rear_max), rear_max)
