@@ -196,25 +196,28 @@ def _signals(name: str, command: Command, hmi: Hmi) -> Signals:
 
 
 def _longitudinal(command: Command) -> Signals:
+    sample = {"SampleTime": sample_time_ms(command.stamp_ns)}
     if command.accel_mps2 is None:
-        return {}
+        return sample
     return {
+        **sample,
         "AccelRequest": command.accel_mps2,
         "AccelValid": 1,
         "AccelSource": _source(command.longitudinal, LONGITUDINAL_SOURCES),
         "AebActive": command.longitudinal is Function.AEB,
-        "SampleTime": sample_time_ms(command.stamp_ns),
     }
 
 
 def _lateral(command: Command) -> Signals:
+    # The decision not to steer has an age too: the picture behind it.
+    sample = {"SampleTime": sample_time_ms(command.stamp_ns)}
     if command.steering_rad is None:
-        return {}
+        return sample
     return {
+        **sample,
         "SteeringRequest": command.steering_rad,
         "SteeringValid": 1,
         "SteeringSource": _source(command.lateral, LATERAL_SOURCES),
-        "SampleTime": sample_time_ms(command.stamp_ns),
     }
 
 
