@@ -14,10 +14,14 @@ from adas_perception.types import FloatArray
 
 # Standard deviations of c0..c3 before anything is seen; R >= 100 m is two deviations.
 PRIOR_SIGMA = np.array([1.5, 0.08, 2.5e-3, 3e-5])
-# Random walk per square root of a second: wander and steering that the car's motion sensors do not tell.
-DRIFT_SIGMA = np.array([0.35, 0.05, 1.5e-3, 1.5e-5])
+# Random walk per square root of a second: what the car's motion sensors do not tell; more where there are none.
+DRIFT_SIGMA = np.array([0.12, 0.018, 5e-4, 6e-6])
+BLIND_DRIFT = 3.0
 # How far two boundaries of one lane deviate from parallel in c1, c2, c3.
 PARALLEL_SIGMA = np.array([0.008, 5e-4, 8e-6])
+# Error in c0..c3 that all rows of a frame share, for a solid line and for one with gaps, which the net must guess.
+FRAME_SIGMA = np.array([0.05, 0.004, 1e-4, 1e-6])
+SOLID_SHARE = 0.3
 LANE_HALF_M = 1.8
 ITERATIONS = 4
 
@@ -25,6 +29,12 @@ ITERATIONS = 4
 def basis(x: FloatArray) -> FloatArray:
     """Return 1, x, x^2, x^3 of positions (N,) as (N, 4)."""
     return np.stack([np.ones_like(x), x, x * x, x * x * x], axis=-1)
+
+
+def _shared(points: LinePoints) -> FloatArray:
+    """Covariance (4, 4) of the error that the points of this frame have in common."""
+    dashed = float(np.average(points.dashed, weights=points.score))
+    return np.diag((FRAME_SIGMA * (SOLID_SHARE + (1.0 - SOLID_SHARE) * dashed)) ** 2)
 
 
 class LaneFilter:
@@ -38,16 +48,20 @@ class LaneFilter:
         self.mean = np.array([LANE_HALF_M, 0.0, 0.0, 0.0, -LANE_HALF_M, 0.0, 0.0, 0.0])
         self.covariance = np.diag(np.tile(PRIOR_SIGMA**2, 2))
 
-    def predict(self, dt_s: float, distance_m: float, turn_rad: float) -> None:
-        """Move the car forward by a distance while it turns; the boundaries stay on the road."""
-        s = distance_m
+    def predict(self, dt_s: float, motion: tuple[float, float] | None) -> None:
+        """Move the car by ``motion``, metres forward and radians turned; the boundaries stay on the road.
+
+        None where the motion is not known.
+        """
+        s, turn_rad = motion or (0.0, 0.0)
+        drift = DRIFT_SIGMA if motion else BLIND_DRIFT * DRIFT_SIGMA
         # y at x + s, seen from a car that has turned and thereby moved aside by s turn / 2
         shift = np.array([[1, s, s * s, s**3], [0, 1, 2 * s, 3 * s * s], [0, 0, 1, 3 * s], [0, 0, 0, 1]], dtype=float)
         move = np.kron(np.eye(2), shift)
         self.mean = move @ self.mean
         self.mean[[1, 5]] -= turn_rad
         self.mean[[0, 4]] -= s * turn_rad / 2.0
-        noise = np.diag(np.tile(DRIFT_SIGMA**2 * dt_s, 2))
+        noise = np.diag(np.tile(drift**2 * dt_s, 2))
         self.covariance = move @ self.covariance @ move.T + noise
         # Without measurements the estimate fades into the prior, not into nonsense.
         limit = np.tile(PRIOR_SIGMA, 2) / np.sqrt(np.diag(self.covariance))
@@ -63,15 +77,18 @@ class LaneFilter:
             difference[k], difference[4 + k] = 1.0, -1.0
             prior = prior + np.outer(difference, difference) / sigma**2
         sides = [(slice(0, 4), left), (slice(4, 8), right)]
-        rows = [(part, basis(p.xy[:, 0]), p.xy[:, 1], p.sigma) for part, p in sides if len(p)]
+        rows = [(part, basis(p.xy[:, 0]), p.xy[:, 1], p.sigma, _shared(p)) for part, p in sides if len(p)]
         estimate = self.mean
         for _ in range(ITERATIONS):
             information, vector = prior.copy(), known.copy()
-            for part, a, y, sigma in rows:
+            for part, a, y, sigma, shared in rows:
                 residual = (y - a @ estimate[part]) / sigma
                 weight = 1.0 / (sigma**2 * (1.0 + (residual / 2.5) ** 2))
-                information[part, part] += (a * weight[:, None]).T @ a
-                vector[part] += a.T @ (weight * y)
+                own = (a * weight[:, None]).T @ a
+                # Marginalised over the shared error: (own^-1 + shared)^-1 without inverting a possibly singular own.
+                less = np.linalg.inv(np.eye(4) + own @ shared)
+                information[part, part] += less @ own
+                vector[part] += less @ (a.T @ (weight * y))
             estimate = np.linalg.solve(information, vector)
         self.mean = estimate
         self.covariance = np.linalg.inv(information)

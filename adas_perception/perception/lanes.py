@@ -104,9 +104,9 @@ class LaneTracker:
         if not 0.0 <= dt_s <= 1.0:  # the clock jumped, or the camera was away for long
             self._filter.reset()
         elif ego is not None:
-            self._filter.predict(dt_s, ego.speed_mps * dt_s, ego.yaw_rate_radps * dt_s)
+            self._filter.predict(dt_s, (ego.speed_mps * dt_s, ego.yaw_rate_radps * dt_s))
         else:
-            self._filter.predict(dt_s, 0.0, 0.0)
+            self._filter.predict(dt_s, None)
 
     def _believe(self, left: LinePoints, right: LinePoints) -> tuple[LinePoints, LinePoints]:
         """Drop a boundary that makes the lane implausible; start afresh where the car has changed lanes."""
