@@ -477,7 +477,7 @@ def test_any_numbers_give_a_bounded_decision(items, ego, torque):
         decision = function.step(now, state, driver, Objects(now, tuple(items)), LaneLines(now))
         accel = decision.request.accel_mps2
         assert accel is None or -LIMITS.emergency.decel_max_mps2 <= accel <= 0.0
-        assert not any(math.isnan(v) for v in decision.state.values.values())
+        assert all(map(math.isfinite, decision.state.values.values()))
 
 
 # --- properties of the threat model -----------------------------------------------------------------------

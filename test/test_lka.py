@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lateral_loop import CYCLE_S, KMH, START_NS, VEHICLE, drive, lines
 
-from adas_perception.functions.lka import Lka, LkaParams, time_to_line
+from adas_perception.functions.lane import time_to_line
+from adas_perception.functions.lka import Lka, LkaParams
 from adas_perception.limits import Limits
 from adas_perception.types import (
     Decision,

@@ -6,6 +6,7 @@ lets the driver interrupt. Requirements: UN R152, FMVSS 127, Euro NCAP crash avo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 
@@ -236,9 +237,12 @@ class Aeb:
             reason = Reason.SPEED
         values = {"target_id": float(self._target)}
         if target:
-            values["ttc_s"] = target.ttc_s
-            values["gap_m"] = target.gap_m
-            values["decel_required_mps2"] = target.decel_required_mps2
+            figures = {
+                "ttc_s": target.ttc_s,
+                "gap_m": target.gap_m,
+                "decel_required_mps2": target.decel_required_mps2,
+            }
+            values |= {name: value for name, value in figures.items() if math.isfinite(value)}
         return decide(
             Function.AEB, now_ns, sample_ns, LEVEL[state], state.name, reason.name, values,
             accel_mps2=self._accel.get(state),

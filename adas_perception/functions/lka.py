@@ -1,7 +1,6 @@
 """Lane keeping assist: warn before a line is crossed, steer back when only steering can still prevent it.
 
-Distances are measured from the side of the body at the front axle to the line, positive inside the lane. Limits:
-ISO 11270 (3 m/s2, 5 m/s3), warning zone: ISO 17361, hands-off cascade: UN R79.
+Limits: ISO 11270 (3 m/s2, 5 m/s3), warning zone: ISO 17361, hands-off cascade: UN R79.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from enum import Enum
 
 from adas_perception.functions import guide
 from adas_perception.functions.common import Clock, Press, decide, driver_usable, ego_usable, slew
+from adas_perception.functions.lane import Departure, Lane, view_lane
 from adas_perception.functions.lead import usable_lines
 from adas_perception.limits import Limits
 from adas_perception.params import Params, Vehicle, param
@@ -23,7 +23,6 @@ from adas_perception.types import (
     Function,
     Gear,
     Indicator,
-    LaneLine,
     LaneLines,
     Level,
     Objects,
@@ -109,78 +108,6 @@ class LkaParams(Params):
     hands_off_end_s: float = param(55.0, "LKA ends after hands-off", unit="s", low=1.0, high=60.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """How near the car is to a line: distance inside, speed towards it, time to crossing."""
-
-    side: Side
-    distance_m: float
-    nearing_mps: float
-    ttlc_s: float
-
-
-def departure(line: LaneLine, side: Side, ego: EgoState, vehicle: Vehicle, preview_s: float) -> Departure:
-    """Return the state of the car against a line, ``nearing_mps`` as it will be ``preview_s`` ahead in a curve."""
-    x, v = vehicle.wheelbase_m, ego.speed_mps
-    distance = side * line.y(x) - vehicle.width_m / 2.0
-    nearing = -side * drift(line, ego, x)
-    bending = -side * v * (v * line.curvature(x + preview_s * v) - ego.yaw_rate_radps)
-    return Departure(side, distance, nearing + bending * preview_s, time_to_line(distance, nearing, bending))
-
-
-def drift(line: LaneLine, ego: EgoState, x: float) -> float:
-    """Return how fast a line moves to the left in m/s, seen from the car at ``x`` metres ahead."""
-    return line.slope(x) * ego.speed_mps - ego.yaw_rate_radps * x
-
-
-def time_to_line(distance_m: float, nearing_mps: float, bending_mps2: float) -> float:
-    """Return the first time t >= 0 at which distance = nearing t + bending t^2 / 2, infinite if there is none."""
-    if distance_m <= 0.0:
-        return 0.0
-    root = nearing_mps**2 + 2.0 * bending_mps2 * distance_m
-    if root < 0.0:
-        return math.inf
-    # This form of the quadratic solution stays exact when the curvature term vanishes.
-    divisor = nearing_mps + math.sqrt(root)
-    return 2.0 * distance_m / divisor if divisor > 1e-9 else math.inf
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """The own lane seen from the car.
-
-    ``target_m`` is how far to the left the car should be, ``target_mps`` how fast that grows, ``curvature`` that of
-    the road where steering takes effect. Offset and width need both lines.
-    """
-
-    departures: tuple[Departure, ...]
-    target_m: float
-    target_mps: float
-    curvature: float
-    offset_m: float | None = None
-    width_m: float | None = None
-
-
-def view_lane(lines: tuple[LaneLine | None, LaneLine | None], ego: EgoState, p: LkaParams) -> Lane | None:
-    """Return the lane between two lines, of which one may be missing; None without any."""
-    x, half_car = p.vehicle.wheelbase_m, p.vehicle.width_m / 2.0
-    seen = [(line, side) for line, side in zip(lines, (Side.LEFT, Side.RIGHT), strict=True) if line]
-    if not seen:
-        return None
-    departures = tuple(departure(line, side, ego, p.vehicle, p.preview_s) for line, side in seen)
-    drifts = sum(drift(line, ego, x) for line, _ in seen) / len(seen)
-    ahead = x + p.steering_delay_s * ego.speed_mps
-    curvature = sum(line.curvature(ahead) for line, _ in seen) / len(seen)
-    positions = [line.y(x) for line, _ in seen]
-    if len(seen) == 2:
-        middle, width = sum(positions) / 2.0, positions[0] - positions[1]
-        return Lane(departures, middle, drifts, curvature, -middle, width)
-    side = seen[0][1]
-    beside = positions[0] - side * (half_car + p.keep_off_m)
-    # With one line the car is only kept off it, never drawn towards it.
-    return Lane(departures, min(beside * side, 0.0) * side, drifts, curvature)
-
-
 class Lka:
     """Lane keeping assist and lane departure warning."""
 
@@ -224,7 +151,14 @@ class Lka:
             return self._idle(now_ns, sample_ns, State.READY, Reason.DRIVER_STEERS)
 
         recent = lanes if fresh(lanes, now_ns, p.lanes_age_s) else None
-        lane = view_lane(usable_lines(recent, p.line_confidence), ego, p)
+        lane = view_lane(
+            usable_lines(recent, p.line_confidence),
+            ego,
+            p.vehicle,
+            preview_s=p.preview_s,
+            steering_delay_s=p.steering_delay_s,
+            keep_off_m=p.keep_off_m,
+        )
         if lane is None:
             reason = Reason.LANES_STALE if lanes and not recent else Reason.NO_LINES
             return self._idle(now_ns, sample_ns, State.DEGRADED, reason, self._fade(dt, ego))

@@ -83,6 +83,21 @@ class Assessment:
     clear: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How an object moves against the car's path.
+
+    ``beside_m`` is the free width between it and the swath, negative inside; ``outward_mps`` its speed away from
+    the path's middle.
+    """
+
+    our_way: bool
+    head_on: bool
+    lead_accel_mps2: float
+    beside_m: float
+    outward_mps: float
+
+
 class Braking:
     """Distance over time of a braking with dead time and linear build-up, on the grid TIMES_S."""
 
@@ -120,28 +135,46 @@ class ThreatModel:
         self._partial = Braking(p.brake_delay_s, p.brake_ramp_s, min(p.partial_mps2, full))
 
     def assess(self, n: Neighbour, arc: Arc, speed_mps: float, accel_mps2: float) -> Assessment:
-        """Return the urgency of braking for one object ahead."""
-        p, v = self._p, self._vehicle
-        gap = n.near_s_m - v.front_x_m
+        """Return the urgency of braking for one object, at the car's speed and present acceleration."""
+        course = self._course(n)
+        gap = n.near_s_m - self._vehicle.front_x_m
         closing = speed_mps - n.vs_mps
-        going_our_way = n.vs_mps >= abs(n.vd_mps) or math.hypot(n.vs_mps, n.vd_mps) < SLOW_MPS
-        head_on = n.vs_mps < 0.0 and abs(n.vd_mps) < HEAD_ON * -n.vs_mps
-        lead_accel = self._lead_accel(n) if going_our_way else 0.0
-        beside = abs(n.d_m) - n.half_width_m - v.width_m / 2.0
-        outward = n.vd_mps * math.copysign(1.0, n.d_m)
+        horizon = TIMES_S[-1]
+        in_reach = -self._vehicle.front_overhang_m < gap < (speed_mps + max(-n.vs_mps, 0.0)) * horizon
+        comes_near = course.beside_m < max(-course.outward_mps, 0.0) * horizon
+        nearing = closing > 0.0 or course.lead_accel_mps2 < 0.0
+        urgency = Urgency.NONE
+        if in_reach and comes_near and nearing:
+            urgency = self._urgency(n, course, arc, speed_mps, accel_mps2)
+        return Assessment(
+            target_id=n.track.id,
+            urgency=urgency,
+            gap_m=gap,
+            closing_mps=closing,
+            ttc_s=max(gap, 0.0) / closing if closing > 0.0 else math.inf,
+            decel_required_mps2=decel_required(gap, speed_mps, n.vs_mps, course.lead_accel_mps2),
+            in_path=course.beside_m < 0.0,
+            clear=course.beside_m > 0.0 and course.outward_mps > -SLOW_MPS,
+        )
 
-        def result(urgency: Urgency) -> Assessment:
-            ttc = max(gap, 0.0) / closing if closing > 0.0 else math.inf
-            need = decel_required(gap, speed_mps, n.vs_mps, lead_accel)
-            clear = beside > 0.0 and outward > -SLOW_MPS
-            return Assessment(n.track.id, urgency, gap, closing, ttc, need, beside < 0.0, clear)
+    def _course(self, n: Neighbour) -> Course:
+        p = self._p
+        our_way = n.vs_mps >= abs(n.vd_mps) or math.hypot(n.vs_mps, n.vd_mps) < SLOW_MPS
+        # A lead that brakes is taken to brake until it stands.
+        brakes = our_way and n.track.ax_mps2 < -p.lead_accel_deadband_mps2 and n.vs_mps > SLOW_MPS
+        return Course(
+            our_way=our_way,
+            head_on=n.vs_mps < 0.0 and abs(n.vd_mps) < HEAD_ON * -n.vs_mps,
+            lead_accel_mps2=max(n.track.ax_mps2, -GRAVITY_MPS2) if brakes else 0.0,
+            beside_m=abs(n.d_m) - n.half_width_m - self._vehicle.width_m / 2.0,
+            outward_mps=n.vd_mps * math.copysign(1.0, n.d_m),
+        )
 
-        reachable = gap > -v.front_overhang_m and gap < (speed_mps + max(-n.vs_mps, 0.0)) * TIMES_S[-1]
-        comes_near = beside < max(-outward, 0.0) * TIMES_S[-1]
-        if not (reachable and comes_near) or (closing <= 0.0 and lead_accel == 0.0):
-            return result(Urgency.NONE)
-
-        s, d = self._along_path(n, lead_accel) if going_our_way or head_on else self._across(n, arc)
+    def _urgency(self, n: Neighbour, course: Course, arc: Arc, speed_mps: float, accel_mps2: float) -> Urgency:
+        """Roll the object's motion out and compare it with what full, early, partial and the driver's braking do."""
+        p, v = self._p, self._vehicle
+        follows_road = course.our_way or course.head_on
+        s, d = self._along_path(n, course.lead_accel_mps2) if follows_road else self._across(n, arc)
         overlap = p.overlap_m + p.overlap_growth_mps * TIMES_S
         in_path = np.abs(d) < n.half_width_m + v.width_m / 2.0 - overlap
         near, far = s - n.half_length_m - v.front_x_m, s + n.half_length_m + v.rear_overhang_m
@@ -149,34 +182,30 @@ class ThreatModel:
         # A sample stands for the step that follows it, so that no short encounter falls between two.
         coasting = speed_mps * TIMES_S
         meets = in_path & (near < coasting + speed_mps * STEP_S) & (far > coasting)
-        if lead_accel == 0.0 and not np.any(meets):
-            return result(Urgency.NONE)
+        if course.lead_accel_mps2 == 0.0 and not np.any(meets):
+            return Urgency.NONE
 
         # Who crosses slowly may stop in the path and then blocks it for good.
         room = v.width_m + 2.0 * n.half_width_m
-        stays = going_our_way or n.vd_mps**2 < 2.0 * p.crossing_stop_mps2 * room
+        stays = course.our_way or n.vd_mps**2 < 2.0 * p.crossing_stop_mps2 * room
         blocked = np.logical_or.accumulate(in_path) if stays else in_path
 
         def contact(braking: Braking, margin: float) -> bool:
             own, moving = braking.roll(speed_mps, accel_mps2)
             # Stopping before head-on traffic avoids no more; stopping in the way of crossing traffic does harm.
             touches = blocked & (near < own + margin) & (far > own)
-            return bool(np.any(touches & moving if head_on else touches))
+            return bool(np.any(touches & moving if course.head_on else touches))
 
-        entering = beside > -p.overlap_m and not going_our_way
-        may_stop = entering and beside > outward**2 / (2.0 * p.crossing_stop_mps2) + p.overlap_m
-        if not may_stop and contact(self._full, p.margin_m):
-            return result(Urgency.FULL)
-        if contact(self._early if going_our_way else self._partial, p.margin_m):
-            return result(Urgency.PARTIAL)
-        if contact(self._driver, p.driver_margin_m):
-            return result(Urgency.WARN)
-        return result(Urgency.NONE)
-
-    def _lead_accel(self, n: Neighbour) -> float:
-        """Return the deceleration (negative) that a target going our way is believed to keep until it stands."""
-        braking = n.track.ax_mps2 < -self._p.lead_accel_deadband_mps2 and n.vs_mps > SLOW_MPS
-        return max(n.track.ax_mps2, -GRAVITY_MPS2) if braking else 0.0
+        entering = course.beside_m > -p.overlap_m and not course.our_way
+        stopping_m = course.outward_mps**2 / (2.0 * p.crossing_stop_mps2)
+        may_stop_beside = entering and course.beside_m > stopping_m + p.overlap_m
+        checks = (
+            (not may_stop_beside, self._full, p.margin_m, Urgency.FULL),
+            (True, self._early if course.our_way else self._partial, p.margin_m, Urgency.PARTIAL),
+            (True, self._driver, p.driver_margin_m, Urgency.WARN),
+        )
+        fails = (u for allowed, braking, margin, u in checks if allowed and contact(braking, margin))
+        return next(fails, Urgency.NONE)
 
     def _along_path(self, n: Neighbour, accel: float) -> tuple[FloatArray, FloatArray]:
         """Return s and d over time of a target that follows the same road."""
