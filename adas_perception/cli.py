@@ -112,3 +112,7 @@ def main() -> None:
     except (ParameterError, FileNotFoundError) as error:
         print(f"adas: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

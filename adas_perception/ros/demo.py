@@ -16,8 +16,7 @@ from rich.console import Console
 
 from adas_perception.can.bus import loopback_server, socketcan_available
 from adas_perception.params import ParameterError
-from adas_perception.resources import config_path
-from adas_perception.ros.runner import Stack, environment, ros_arguments
+from adas_perception.ros.runner import Stack, environment, parameter_files, ros_arguments
 from adas_perception.ros.table import PROCESSES
 from adas_perception.sim.recorder import load_record
 from adas_perception.sim.report import summary_table, verdicts, write_report
@@ -81,7 +80,7 @@ def drive_stack(drive: Drive) -> int:
     log_path = drive.out / "stack.log"
     domain = os.environ.get("ROS_DOMAIN_ID") or str(random.randint(1, 101))
     env = environment(ROS_DOMAIN_ID=domain, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST", PYTHONUNBUFFERED="1")
-    files = [config_path("adas.yaml")] + ([config_path(f"presets/{drive.preset}.yaml")] if drive.preset else [])
+    files = parameter_files(None, drive.preset)
     with _bus(drive) as (interface, channel), log_path.open("w") as log:
         bus = {"can_interface": interface, "can_channel": channel}
         with Stack(ros_arguments(files, {"use_sim_time": True, **bus}), env, log) as stack:

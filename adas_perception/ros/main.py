@@ -24,7 +24,11 @@ def _class(target: str) -> type[AdasNode]:
 
 def run(targets: list[str]) -> int:
     """Spin the nodes in one executor until SIGINT or SIGTERM; returns the exit status of the process."""
-    rclpy.init(args=sys.argv)
+    try:
+        rclpy.init(args=sys.argv)
+    except RuntimeError as error:
+        print(f"adas: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_PARAMETERS
     executor = SingleThreadedExecutor()
     nodes: list[AdasNode] = []
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from adas_perception.params import Config
 from adas_perception.resources import config_path
 from adas_perception.ros.table import PROCESSES
 
@@ -100,9 +101,16 @@ class Stack:
         self.stop()
 
 
+def parameter_files(config: Path | None, preset: str) -> list[Path]:
+    """Return the parameter files of a run, checked; raises ParameterError naming file and line."""
+    files = [config or config_path("adas.yaml")] + ([config_path(f"presets/{preset}.yaml")] if preset else [])
+    Config(*files)
+    return files
+
+
 def run_stack(config: Path | None, preset: str, can_interface: str, can_channel: str, sim_time: bool) -> int:
     """Run every process until SIGINT or until one of them ends; returns the exit status for the shell."""
-    files = [config or config_path("adas.yaml")] + ([config_path(f"presets/{preset}.yaml")] if preset else [])
+    files = parameter_files(config, preset)
     overrides = {"use_sim_time": sim_time, "can_interface": can_interface, "can_channel": can_channel}
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with Stack(ros_arguments(files, overrides), environment()) as stack:

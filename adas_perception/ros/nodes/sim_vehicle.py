@@ -84,7 +84,7 @@ class SimVehicleNode(AdasNode):
         self._network_ms = math.nan
         self._states: dict[Function, FunctionState] = {}
         self._running = True
-        self.finished = Future()
+        self.finished = self._end = Future()
         self._create_topics()
         self._threads = tuple(threading.Thread(target=f, daemon=True) for f in (self._receive, self._run))
         for thread in self._threads:
@@ -140,7 +140,7 @@ class SimVehicleNode(AdasNode):
             ready = self._wait_for_stack()
             self.exit_status = self._drive() if ready else 1
         finally:
-            self.finished.set_result(None)
+            self._end.set_result(None)
 
     def _wait_for_stack(self) -> bool:
         """Let clock and sensors run, the car frozen, until every node is heard and every function available."""
