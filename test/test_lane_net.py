@@ -20,7 +20,8 @@ WEIGHTS = Path(__file__).resolve().parents[1] / "adas_perception" / "models" / "
 def scene(offset=0.0, hill=0.0, markings=None):
     camera = CameraModel.from_fov(PICTURE_WIDTH, PICTURE_HEIGHT, 1.0, height_m=1.0, x_m=0.0)
     lines = markings or [line(-1.8, dash=3.0), line(1.8), line(5.4)]
-    return Scene(camera, RoadShape(offset, 0.0, 0.0, 0.0, hill), (0.0, 3.6), 3.6, (-2.5, 6.0), tuple(lines), (), (), False)
+    road = RoadShape(offset, 0.0, 0.0, 0.0, hill)
+    return Scene(camera, road, (0.0, 3.6), 3.6, (-2.5, 6.0), tuple(lines), (), (), False)
 
 
 def line(d, dash=0.0):

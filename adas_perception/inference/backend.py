@@ -19,8 +19,8 @@ class ModelError(ValueError):
     """A model cannot be used; the message names the file and the remedy."""
 
 
-class BackendUnavailable(RuntimeError):
-    """This machine cannot run the backend; the message says why."""
+class BackendUnavailableError(RuntimeError):
+    """The backend cannot run on this machine; the message says why."""
 
 
 class Backend(Protocol):
@@ -60,7 +60,7 @@ def load_backend(model: Path, backend: str = "auto", threads: int = 2) -> Backen
     for name in BACKENDS if backend == "auto" else (backend,):
         try:
             loaded = _openers()[name](model, threads)
-        except BackendUnavailable as error:
+        except BackendUnavailableError as error:
             refusals.append(f"{name}: {error}")
             continue
         loaded.reason = "; ".join(refusals) or ("asked for" if backend != "auto" else "first choice")

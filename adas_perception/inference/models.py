@@ -1,4 +1,4 @@
-"""The list of models, config/models.yaml: where a network's file lies, how to tell that it is the right one, what it eats."""
+"""The list of models, config/models.yaml: where a network's file lies, its checksum and what it eats."""
 
 from __future__ import annotations
 

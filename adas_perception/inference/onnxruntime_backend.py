@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from adas_perception.inference.backend import Arrays, BackendUnavailable, ModelError
+from adas_perception.inference.backend import Arrays, BackendUnavailableError, ModelError
 
 
 class OnnxRuntimeBackend:
@@ -19,7 +19,7 @@ class OnnxRuntimeBackend:
         try:
             import onnxruntime
         except ImportError:
-            raise BackendUnavailable("the package onnxruntime is not installed") from None
+            raise BackendUnavailableError("the package onnxruntime is not installed") from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adas_perception.inference.backend import Arrays, BackendUnavailable, ModelError
+from adas_perception.inference.backend import Arrays, BackendUnavailableError, ModelError
 
 
 class OpenVinoBackend:
@@ -20,7 +20,7 @@ class OpenVinoBackend:
         try:
             import openvino
         except ImportError:
-            raise BackendUnavailable("the package openvino is not installed") from None
+            raise BackendUnavailableError("the package openvino is not installed") from None
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,

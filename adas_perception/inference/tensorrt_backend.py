@@ -6,6 +6,7 @@ TensorRT 8.6 to 11; CUDA memory comes from libcudart through ctypes, so that not
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import ctypes.util
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adas_perception.inference.backend import Arrays, BackendUnavailable, ModelError
+from adas_perception.inference.backend import Arrays, BackendUnavailableError, ModelError
 
 _HOST_TO_DEVICE, _DEVICE_TO_HOST = 1, 2
 
@@ -29,7 +30,7 @@ class TensorRtBackend:
         trt = _tensorrt()
         engine_file = model.with_suffix(".engine")
         if not engine_file.is_file():
-            raise BackendUnavailable(f"no engine {engine_file.name} beside the model; build it with trtexec")
+            raise BackendUnavailableError(f"no engine {engine_file.name} beside the model; build it with trtexec")
         self._cuda = _Cuda()
         self._logger = trt.Logger(trt.Logger.ERROR)
         self._engine = trt.Runtime(self._logger).deserialize_cuda_engine(engine_file.read_bytes())
@@ -43,7 +44,7 @@ class TensorRtBackend:
             name = self._engine.get_tensor_name(i)
             shape = tuple(self._engine.get_tensor_shape(name))
             if min(shape) < 0:
-                raise ModelError(f"{engine_file}: tensor {name} has the dynamic shape {shape}; build it with fixed sizes")
+                raise ModelError(f"{engine_file}: tensor {name} has the shape {shape}; build it with fixed sizes")
             self._host[name] = np.empty(shape, trt.nptype(self._engine.get_tensor_dtype(name)))
             self._device[name] = self._cuda.malloc(self._host[name].nbytes)
             if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT:
@@ -70,29 +71,29 @@ def _tensorrt() -> Any:
     try:
         import tensorrt
     except ImportError:
-        raise BackendUnavailable("TensorRT is not installed") from None
+        raise BackendUnavailableError("TensorRT is not installed") from None
     # The stubs package installs an empty module of that name.
     if not hasattr(tensorrt, "Runtime"):
-        raise BackendUnavailable("the installed tensorrt module is an empty shell")
+        raise BackendUnavailableError("the installed tensorrt module is an empty shell")
     return tensorrt
+
+
+def _libcudart() -> ctypes.CDLL:
+    for name in ("libcudart.so", "libcudart.so.13", "libcudart.so.12", ctypes.util.find_library("cudart")):
+        if name:
+            with contextlib.suppress(OSError):
+                return ctypes.CDLL(name)
+    raise BackendUnavailableError("the CUDA runtime library libcudart is not installed")
 
 
 class _Cuda:
     """The three calls of libcudart that are needed."""
 
     def __init__(self) -> None:
-        for name in ("libcudart.so", "libcudart.so.13", "libcudart.so.12", ctypes.util.find_library("cudart")):
-            try:
-                self._library = ctypes.CDLL(name) if name else None
-            except OSError:
-                self._library = None
-            if self._library is not None:
-                break
-        else:
-            raise BackendUnavailable("the CUDA runtime library libcudart is not installed")
+        self._library = _libcudart()
         count = ctypes.c_int()
         if self._library.cudaGetDeviceCount(ctypes.byref(count)) != 0 or count.value == 0:
-            raise BackendUnavailable("there is no CUDA device")
+            raise BackendUnavailableError("there is no CUDA device")
 
     def malloc(self, size: int) -> int:
         """Return the address of fresh device memory."""

@@ -97,8 +97,9 @@ def read_frames(path: Path) -> Iterator[npt.NDArray[np.uint8]]:
 
 
 def video_scores(
-    model: LaneModel, frames: Sequence[npt.NDArray[np.uint8]], camera: CameraModel, rate_hz: float, out: Path | None = None
-) -> dict[str, float]:
+    model: LaneModel, frames: Sequence[npt.NDArray[np.uint8]], camera: CameraModel, rate_hz: float,
+    out: Path | None = None,
+) -> dict[str, float]:  # fmt: skip
     """Measure a recording without labels: both ego lines found, width plausible, lateral offset steady at 8 m.
 
     Overlays go to the folder ``out``, every tenth frame.

@@ -50,7 +50,8 @@ class Sample:
 def load_photos(folder: Path | None) -> list[npt.NDArray[np.uint8]]:
     """Read the real pictures that serve as background above the horizon, as RGB."""
     files = sorted(folder.glob("*.jpg")) if folder else []
-    return [cv2.cvtColor(cv2.imread(str(f)), cv2.COLOR_BGR2RGB) for f in files]
+    pictures = (np.asarray(cv2.imread(str(f), cv2.IMREAD_COLOR), dtype=np.uint8) for f in files)
+    return [np.ascontiguousarray(picture[..., ::-1]) for picture in pictures]
 
 
 def make_sample(seed: Sequence[int], photos: Sequence[npt.NDArray[np.uint8]] = ()) -> Sample:
@@ -113,9 +114,10 @@ def encode_label(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Planes ``classes``, ``dashed`` and ``weight`` of a Sample."""
     h, w = scene.camera.height_px // STRIDE, scene.camera.width_px // STRIDE
-    classes, dashed = np.zeros((len(LaneClass), h, w), np.float32), np.zeros((h, w), np.float32)
+    classes: FloatArray = np.zeros((len(LaneClass), h, w), np.float32)
+    dashed: FloatArray = np.zeros((h, w), np.float32)
     columns = np.arange(w) * STRIDE + (STRIDE - 1) / 2.0
-    for marking, name in zip(scene.markings, classify(scene)):
+    for marking, name in zip(scene.markings, classify(scene), strict=True):
         uv = trace_marking(scene, marking)
         rows = np.arange(h) * STRIDE + (STRIDE - 1) / 2.0
         if len(uv) < 2:

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from adas_perception.models.road_render import FAR_M, FloatArray, Ground, blend, noise_tiles
-from adas_perception.models.road_scene import Scene
+from adas_perception.models.road_render import FAR_M, Ground, blend, noise_tiles
+from adas_perception.models.road_scene import FloatArray, Scene
 
 
 def paint_background(
@@ -116,8 +116,9 @@ def expose(picture: FloatArray, rng: np.random.Generator) -> npt.NDArray[np.uint
     result = np.clip(picture * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
     if rng.random() < 0.4:
         quality = int(rng.integers(25, 95))
-        result = cv2.imdecode(cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
-    return np.asarray(result, dtype=np.uint8)
+        coded = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), dtype=np.uint8)
+    return result
 
 
 def _draw_rain(picture: FloatArray, rng: np.random.Generator) -> None:

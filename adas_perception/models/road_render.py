@@ -7,6 +7,7 @@ from functools import cache
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from adas_perception.models.road_scene import Barrier, Colour, FloatArray, Marking, Scene, Vehicle
 
@@ -52,7 +53,7 @@ def coverage(x: FloatArray, step: FloatArray, low: FloatArray | float, high: Flo
     return np.clip(overlap / step, 0.0, 1.0)
 
 
-def blend(picture: FloatArray, colour: FloatArray | Colour, alpha: FloatArray) -> None:
+def blend(picture: FloatArray, colour: npt.ArrayLike, alpha: FloatArray) -> None:
     """Paint a colour (3,) or picture (H, W, 3) over the picture in place, alpha (H, W)."""
     a = np.asarray(alpha, dtype=np.float32)[..., None]
     picture += a * (np.asarray(colour, dtype=np.float32) - picture)
@@ -72,7 +73,7 @@ def noise_tiles() -> tuple[FloatArray, ...]:
 
 
 def noise_at(ground: Ground, rng: np.random.Generator, tile: int, texel_m: float, stretch: float = 1.0) -> FloatArray:
-    """Noise (H, W) that lies on the ground; it fades where a pixel covers many texels. ``stretch`` is along the road."""
+    """Noise (h, W) on the ground that fades where a pixel covers many texels; ``stretch`` is along the road."""
     shift_s, shift_d = (float(x) for x in rng.uniform(0.0, 512.0, 2))
     across, along = ground.d * (1.0 / texel_m) + shift_d, ground.s * (1.0 / (texel_m * stretch)) + shift_s
     noise = cv2.remap(noise_tiles()[tile], across, along, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
@@ -109,7 +110,8 @@ def paint_surface(picture: FloatArray, ground: Ground, scene: Scene, rng: np.ran
     level += contrast * noise_at(ground, rng, 0, 0.02 + 0.04 * rng.random())
     level += 0.6 * contrast * noise_at(ground, rng, 1, rng.uniform(0.03, 0.12), stretch=rng.uniform(1.0, 12.0))
     if rng.random() < 0.5:
-        level += rng.uniform(0.0, 0.15) * grey * noise_at(ground, rng, 2, rng.uniform(0.05, 0.3), stretch=rng.uniform(1.0, 6.0))
+        depth = rng.uniform(0.0, 0.15) * grey
+        level += depth * noise_at(ground, rng, 2, rng.uniform(0.05, 0.3), stretch=rng.uniform(1.0, 6.0))
     blend(picture, np.clip(level, 0.02, 1.0)[..., None] * tint.astype(np.float32), road)
 
 
@@ -121,8 +123,9 @@ def _paint_verge(picture: FloatArray, ground: Ground, rng: np.random.Generator, 
     limits = (edge, 1e4) if above else (-1e4, edge)
     blend(picture, np.clip(colour, 0.0, 1.0), coverage(ground.d, ground.step_d, *limits) * ground.visible)
     if rng.random() < 0.4:  # a strip of gravel, gutter or second carriageway
-        start = edge + (1.0 if above else -1.0) * rng.uniform(0.0, 4.0)
-        end = start + (1.0 if above else -1.0) * (rng.uniform(0.3, 2.0) if rng.random() < 0.5 else rng.uniform(6.0, 12.0))
+        outwards = 1.0 if above else -1.0
+        start = edge + outwards * rng.uniform(0.0, 4.0)
+        end = start + outwards * (rng.uniform(0.3, 2.0) if rng.random() < 0.5 else rng.uniform(6.0, 12.0))
         grey = rng.uniform(0.2, 0.7) * np.clip(1.0 + texture, 0.3, 1.7)
         strip = coverage(ground.d, ground.step_d, min(start, end), max(start, end)) * ground.visible
         blend(picture, grey[..., None], strip)
@@ -171,7 +174,7 @@ def marking_coverage(ground: Ground, marking: Marking) -> FloatArray:
         dots = coverage(along, ground.step_s, 0.0, 0.12)
         if marking.period_m > 8.0:  # groups of four raised dots, 0.8 m apart
             along = np.mod(ground.s + marking.phase_m, marking.period_m)
-            dots = sum(coverage(along, ground.step_s, i * 0.8, i * 0.8 + 0.12) for i in range(4))
+            dots = np.sum([coverage(along, ground.step_s, i * 0.8, i * 0.8 + 0.12) for i in range(4)], axis=0)
         return np.asarray(dots * coverage(offset, ground.step_d, -0.06, 0.06))
     half, gap = marking.width_m / 2.0, marking.twin_gap_m
     if gap > 0.0:
@@ -206,7 +209,8 @@ def paint_shadows(picture: FloatArray, ground: Ground, scene: Scene, rng: np.ran
     shade = np.ones_like(ground.s)
     depth = rng.uniform(0.25, 0.75)
     if rng.random() < 0.3:
-        leaves = noise_at(ground, rng, 1, rng.uniform(0.03, 0.15)) + 0.7 * noise_at(ground, rng, 2, rng.uniform(0.03, 0.2))
+        leaves = noise_at(ground, rng, 1, rng.uniform(0.03, 0.15))
+        leaves = leaves + 0.7 * noise_at(ground, rng, 2, rng.uniform(0.03, 0.2))
         shade *= 1.0 - depth * np.clip((leaves - rng.uniform(-0.5, 1.0)) * rng.uniform(1.0, 4.0), 0.0, 1.0)
     if rng.random() < 0.15:
         start = rng.uniform(3.0, 60.0) + rng.normal(0.0, 0.5) * ground.d
@@ -217,8 +221,9 @@ def paint_shadows(picture: FloatArray, ground: Ground, scene: Scene, rng: np.ran
     for vehicle in scene.vehicles:
         lean = rng.uniform(-1.0, 1.0)
         half = vehicle.width_m / 2.0
-        shade *= 1.0 - 0.7 * coverage(ground.s, ground.step_s, vehicle.s_m - 0.3, vehicle.s_m + vehicle.length_m) * coverage(
-            ground.d, ground.step_d + 0.2, vehicle.d_m - half - max(lean, 0.0), vehicle.d_m + half - min(lean, 0.0))  # fmt: skip
+        along = coverage(ground.s, ground.step_s, vehicle.s_m - 0.3, vehicle.s_m + vehicle.length_m)
+        low, high = vehicle.d_m - half - max(lean, 0.0), vehicle.d_m + half - min(lean, 0.0)
+        shade *= 1.0 - 0.7 * along * coverage(ground.d, ground.step_d + 0.2, low, high)
     picture *= (1.0 - (1.0 - shade) * ground.visible).astype(np.float32)[..., None]
 
 
@@ -257,7 +262,8 @@ def draw_vehicle(picture: FloatArray, hidden: FloatArray, scene: Scene, car: Veh
     if not tall:
         t, back, front = w * 0.75, length * 0.08, length * 0.7
         face([(0, -w, deck), (0, w, deck), (length, w, deck), (length, -w, deck)], 1.2 * light)
-        face([(back, near, deck), (front, near, deck), (front * 0.8, near * 0.8, h), (back * 3, near * 0.8, h)], 1.0, glass)
+        roof = near * 0.8
+        face([(back, near, deck), (front, near, deck), (front * 0.8, roof, h), (back * 3, roof, h)], 1.0, glass)
         face([(back, -w * 0.9, deck), (back, w * 0.9, deck), (back * 2, t, h), (back * 2, -t, h)], light)
         face([(back, -w * 0.8, deck * 1.03), (back, w * 0.8, deck * 1.03), (back * 2, t * 0.9, h * 0.96),
               (back * 2, -t * 0.9, h * 0.96)], rng.uniform(0.5, 3.0), glass)  # fmt: skip
@@ -266,7 +272,8 @@ def draw_vehicle(picture: FloatArray, hidden: FloatArray, scene: Scene, car: Veh
         inner, outer = edge * w * 0.62, edge * w * 0.97
         z = min(deck, 1.1)
         face([(0, inner, z * 0.75), (0, outer, z * 0.75), (0, outer, z * 0.92), (0, inner, z * 0.92)], 1.0, lamp)
-        face([(0, edge * w * 0.65, 0.0), (0, edge * w, 0.0), (0, edge * w, 0.35), (0, edge * w * 0.65, 0.35)], 0.05, (1, 1, 1))
+        inner, outer = edge * w * 0.65, edge * w
+        face([(0, inner, 0.0), (0, outer, 0.0), (0, outer, 0.35), (0, inner, 0.35)], 0.05, (1, 1, 1))
     face([(0, -w, 0.18), (0, w, 0.18), (0, w, 0.34), (0, -w, 0.34)], 0.1, (1, 1, 1))
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from adas_perception.perception.camera import CameraModel
 
-FloatArray = npt.NDArray[np.floating[Any]]
+FloatArray = npt.NDArray[Any]
 Colour = tuple[float, float, float]  # RGB, 0..1
 
 PICTURE_HEIGHT, PICTURE_WIDTH = 192, 512
@@ -40,11 +40,11 @@ class RoadShape:
         """First derivative of ``y``."""
         return self.heading + s * (self.curvature + s * self.curvature_rate / 2.0)
 
-    def place(self, s: FloatArray, d: FloatArray, z: FloatArray) -> FloatArray:
+    def place(self, s: npt.ArrayLike, d: npt.ArrayLike, z: npt.ArrayLike) -> FloatArray:
         """Points (..., 3) in the car's frame of the road coordinates s, d and the height z above the road."""
-        s, d, z = np.broadcast_arrays(np.asarray(s, dtype=float), d, z)
-        y = self.y(s) + d * np.sqrt(1.0 + self.slope(s) ** 2)
-        return np.stack([s, y, z + 0.5 * self.hill * s**2], axis=-1)
+        along, across, up = np.broadcast_arrays(np.asarray(s, dtype=float), d, z)
+        y = self.y(along) + across * np.sqrt(1.0 + self.slope(along) ** 2)
+        return np.stack([along, y, up + 0.5 * self.hill * along**2], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _vehicles(rng: np.random.Generator, lanes: tuple[float, ...], own: int, two_
 
 def _barriers(rng: np.random.Generator, paved: tuple[float, float]) -> tuple[Barrier, ...]:
     barriers = []
-    for edge, side in zip(paved, (-1.0, 1.0)):
+    for edge, side in zip(paved, (-1.0, 1.0), strict=True):
         if rng.random() < 0.45:
             continue
         kind = int(rng.integers(4))

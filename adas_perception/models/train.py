@@ -56,7 +56,7 @@ class LaneTrainConfig:
 
 
 class SyntheticRoads(Dataset[tuple[Tensor, Tensor]]):
-    """Sample i is the picture of the seed (seed, i): uint8 (H, W, 3) and float16 (7, h, w) of classes, dashed, weight."""
+    """Sample i is the picture of (seed, i): uint8 (H, W, 3), and float16 (7, h, w) of classes, dashed, weight."""
 
     def __init__(self, seed: int, count: int, photos: Path | None) -> None:
         self.seed, self.count, self.photos = seed, count, load_photos(photos)
@@ -139,7 +139,8 @@ def train_lane(config: LaneTrainConfig) -> Path:
         net.backbone.load_imagenet(config.backbone)
     net = net.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(net)
-    optimiser = torch.optim.AdamW(_parameter_groups(net, config), lr=config.learning_rate, fused=config.device == "cuda")
+    fused = config.device == "cuda"
+    optimiser = torch.optim.AdamW(_parameter_groups(net, config), lr=config.learning_rate, fused=fused)
     first, best = 0, -1.0
     if config.resume:
         state = torch.load(config.resume, map_location=config.device, weights_only=True)
@@ -224,7 +225,7 @@ def _learn(net: LaneNet, optimiser: torch.optim.Optimizer, pictures: Tensor, lab
 
 @torch.no_grad()
 def _follow(average: nn.Module, net: nn.Module, decay: float) -> None:
-    for kept, new in zip(average.state_dict().values(), net.state_dict().values()):
+    for kept, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
         if kept.dtype.is_floating_point:
             kept.lerp_(new, 1.0 - decay)
         else:
@@ -236,7 +237,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Train the lane net on synthetic pictures.")
     for f in dataclasses.fields(LaneTrainConfig):
         kind = Path if "Path" in str(f.type) else {"int": int, "float": float}.get(str(f.type), str)
-        parser.add_argument(f"--{f.name.replace('_', '-')}", type=kind, required=f.name == "out", default=argparse.SUPPRESS)
+        option = f"--{f.name.replace('_', '-')}"
+        parser.add_argument(option, type=kind, required=f.name == "out", default=argparse.SUPPRESS)
     config = LaneTrainConfig(**vars(parser.parse_args(argv)))
     print(json.dumps({k: str(v) for k, v in dataclasses.asdict(config).items()}))
     print(train_lane(config))

@@ -145,4 +145,4 @@ def _solve(
     rms, matrix, distortion, _, _, _, _, views = cv2.calibrateCameraExtended(
         [board] * len(points), points, (size[1], size[0]), np.eye(3), np.zeros(5)
     )
-    return rms, np.asarray(matrix), np.asarray(distortion), np.asarray(views).ravel()
+    return rms, np.asarray(matrix), np.asarray(distortion), np.asarray(views, dtype=float).ravel()

@@ -207,9 +207,7 @@ def _width_m(left: LinePoints, right: LinePoints) -> float | None:
 class LaneFinder:
     """Pictures in, lane lines out."""
 
-    def __init__(
-        self, spec: LaneSpec, backend: Backend, camera: CameraModel, params: LaneParams | None = None
-    ) -> None:
+    def __init__(self, spec: LaneSpec, backend: Backend, camera: CameraModel, params: LaneParams | None = None) -> None:
         self._spec = spec
         self._backend = backend
         self._mounted = camera
@@ -235,8 +233,6 @@ class LaneFinder:
         if (width, height) != (self._mounted.width_px, self._mounted.height_px):
             size = f"{self._mounted.width_px} x {self._mounted.height_px}"
             raise ValueError(f"picture of {width} x {height} pixels, camera_info says {size}; correct one of them")
-        small = cv2.resize(
-            rgb[self._top :], (self._spec.width_px, self._spec.height_px), interpolation=cv2.INTER_AREA
-        )
+        small = cv2.resize(rgb[self._top :], (self._spec.width_px, self._spec.height_px), interpolation=cv2.INTER_AREA)
         answer = self._backend.infer({self._spec.input_name: np.ascontiguousarray(small)[None]})
         return np.asarray(answer[self._spec.output_name][0])
