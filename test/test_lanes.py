@@ -236,6 +236,42 @@ def test_the_simulated_camera_is_understood(net):
     assert lines.left.kind is LineKind.DASHED and lines.right.kind is LineKind.SOLID
 
 
+def test_a_lane_change_in_the_simulator(net):
+    from adas_perception.sim.camera import DEFAULT_CAMERA, CameraRenderer
+    from adas_perception.sim.road import Road
+
+    renderer, finder, speed, dt = CameraRenderer(Road(400.0)), LaneFinder(*net, DEFAULT_CAMERA), 30.0, 0.05
+    drift = 1.6 / speed  # 1.6 m/s to the left, across the line at d = 0
+    swapped = []
+    for i in range(50):
+        s, d = 10.0 + speed * i * dt, -1.75 + 1.6 * i * dt
+        image = Image(1 + round(i * dt * 1e9), renderer.render(s, d, drift, s))
+        lines = finder.step(image, EgoState(1, speed_mps=speed))
+        on_road = [line.y(6.0) + d + 6.0 * drift for line in (lines.left, lines.right)]
+        in_old = on_road == pytest.approx([0.0, -3.5], abs=0.15)
+        in_new = on_road == pytest.approx([3.5, 0.0], abs=0.15)
+        assert in_old or in_new, f"at d = {d:.2f} m the lines are at {on_road}"
+        swapped.append(in_new)
+    assert not any(swapped[:15]) and all(swapped[-10:])
+    assert sum(a != b for a, b in zip(swapped, swapped[1:], strict=False)) == 1
+
+
+def test_the_evaluation_of_a_recording(net, tmp_path, capsys):
+    from adas_perception.models.evaluate import LaneModel, main, video_scores
+    from adas_perception.sim.camera import DEFAULT_CAMERA, CameraRenderer
+    from adas_perception.sim.road import Road
+
+    renderer = CameraRenderer(Road(200.0))
+    frames = [renderer.render(10.0 + i, -1.75, 0.0, 10.0 + i)[..., ::-1].copy() for i in range(4)]
+    scores = video_scores(LaneModel(*net), [*frames, np.zeros_like(frames[0])], DEFAULT_CAMERA, 20.0, tmp_path)
+    assert scores["frames"] == 5 and scores["both_found"] >= 0.8
+    assert scores["width_max_m"] == pytest.approx(3.5, abs=0.15) and scores["jitter_max_m"] < 0.1
+    assert (tmp_path / "0000.jpg").is_file()
+    with pytest.raises(SystemExit):
+        main(["video", str(tmp_path / "gone.mp4")])
+    assert "gone.mp4: no video" in capsys.readouterr().err
+
+
 def test_synthetic_roads_against_the_truth(net):
     from adas_perception.models.evaluate import LaneModel, synthetic_scores
 
