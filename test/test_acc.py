@@ -362,6 +362,12 @@ def test_a_line_is_not_believed_far_beyond_where_it_is_seen():
     assert target([car_at(60.0, 0.0, i=1)], lanes=bent) == 1.0
 
 
+def test_a_standing_radar_object_beyond_the_lines_does_not_lead():
+    post = car_at(85.0, 0.0, 0.0, age=30, sources=Sensor.RADAR)
+    assert target([post], lanes=road(0.0, reach=50.0), steps=20) == -1.0
+    assert target([post], lanes=road(0.0, reach=90.0), steps=20) == 1
+
+
 def test_a_car_cutting_in_counts_before_its_middle_is_over_the_line():
     assert target([car_at(30.0, 2.2, vy=-0.8)]) == 1.0
     assert target([car_at(30.0, 2.2, vy=0.0)]) == -1.0

@@ -531,3 +531,28 @@ def test_required_deceleration_by_hand():
     assert decel_required(0.0, 10.0, 20.0, 0.0) == 0.0
     # A standing lead is not braking, whatever its noise says.
     assert decel_required(50.0, 20.0, 0.0, -3.0) == pytest.approx(4.0)
+
+
+# --- guard rails in a swerve ------------------------------------------------------------------------------
+
+
+def swerve(sources: Sensor, yaw_rate: float) -> set[str]:
+    """Steer back into the lane for a moment; far ahead something stands beside the road."""
+    function, states = aeb(), set()
+    for i in range(60):
+        now = START_NS + nanoseconds(i * CYCLE_S)
+        turning = yaw_rate if 30 <= i < 40 else 0.0
+        ego = EgoState(now, speed_mps=22.0, yaw_rate_radps=turning)
+        x = 95.0 - 22.0 * CYCLE_S * (i - 30)
+        post = Track(1, x, 8.5, 0.0, 0.0, sources=sources, age=20)
+        states.add(function.step(now, ego, None, Objects(now, (post,)), None).state.state)
+    return states
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_a_short_turn_does_not_sweep_the_path_over_the_guard_rail(side):
+    assert swerve(Sensor.RADAR, side * 0.045) == {"READY"}
+
+
+def test_what_the_camera_sees_standing_in_the_arc_is_warned_of_at_once():
+    assert "WARN" in swerve(BOTH, 0.045)

@@ -81,7 +81,8 @@ import rclpy
 from adas_perception.ros.nodes.{module} import {name}
 rclpy.init()
 node = {name}()
-described = [node.describe_parameter(p) for p in node._parameters if p not in ('use_sim_time', 'start_type_description_service')]
+own = set(node._parameters) - {{'use_sim_time', 'start_type_description_service'}}
+described = [node.describe_parameter(p) for p in own]
 assert described and all(d.description for d in described), [d.name for d in described if not d.description]
 node.destroy_node()
 rclpy.shutdown()

@@ -12,7 +12,7 @@ from enum import Enum, IntEnum
 
 from adas_perception.functions import guide
 from adas_perception.functions.common import decide, driver_usable, ego_usable, usable_tracks
-from adas_perception.functions.path import advance, ego_arc, neighbour
+from adas_perception.functions.path import Arc, advance, ego_arc, neighbour
 from adas_perception.functions.threat import Assessment, ThreatModel, ThreatParams, Urgency
 from adas_perception.limits import Limits
 from adas_perception.params import Params, Vehicle, param
@@ -97,9 +97,14 @@ class AebParams(Params):
         3.0, "after this long at manoeuvring speed no intervention starts", unit="s", low=0.0, high=60.0
     )
     cycles_min: int = param(3, "consistent sensor cycles before any reaction", low=1, high=20)
+    steady_s: float = param(
+        1.0, "a standing object that only radar saw must lie in the path of this time's mean curvature too",
+        unit="s", low=0.02, high=3.0,
+    )  # fmt: skip
     require_camera: bool = param(False, "full braking only for objects that radar and camera agree on")
     memory_s: float = param(0.5, "braking goes on this long when the target is lost", unit="s", low=0.0, high=2.0)
     release_s: float = param(0.3, "a stage ends when its cause has been gone this long", unit="s", low=0.0, high=2.0)
+    standing_mps: float = param(1.5, "a slower object may be part of the road", unit="m/s", low=0.1, high=5.0)
     standstill_mps: float = param(0.1, "slower than this is standstill", unit="m/s", low=0.01, high=0.5)
     hold_s: float = param(3.0, "longest hold after an emergency stop", unit="s", low=0.0, high=60.0)
     hold_mps2: float = param(2.0, "deceleration request while holding", unit="m/s2", low=0.5, high=5.0)
@@ -126,6 +131,8 @@ class Aeb:
         self._cycles: dict[int, int] = {}
         self._sample_ns = 0
         self._fast_ns: int | None = None
+        self._steady: Arc | None = None
+        self._steady_ns = 0
 
     def step(
         self,
@@ -170,18 +177,35 @@ class Aeb:
         """Return the assessment of every object; urgent only if it has been so for enough sensor cycles."""
         p = self._p
         arc, age = ego_arc(ego, p.vehicle), age_s(objects, now_ns)
+        steady = self._steady_arc(now_ns, arc)
         new_sample = objects.stamp_ns != self._sample_ns
         self._sample_ns = objects.stamp_ns
         seen: dict[int, Assessment] = {}
         cycles: dict[int, int] = {}
         for track in usable_tracks(objects):
-            n = neighbour(advance(track, ego, age), arc)
-            found = self._model.assess(n, arc, max(ego.speed_mps, 0.0), ego.accel_mps2)
+            # A short turn of the wheel sweeps the far end of the path over guard rails.
+            doubtful = Sensor.CAMERA not in track.sources and math.hypot(track.vx_mps, track.vy_mps) < p.standing_mps
+            now_at = advance(track, ego, age)
+            found = min(
+                (
+                    self._model.assess(neighbour(now_at, path), path, max(ego.speed_mps, 0.0), ego.accel_mps2)
+                    for path in ((arc, steady) if doubtful else (arc,))
+                ),
+                key=lambda a: a.urgency,
+            )
             if found.urgency:
                 cycles[track.id] = self._cycles.get(track.id, 0) + new_sample
             seen[track.id] = replace(found, urgency=min(found.urgency, self._cap(track, cycles.get(track.id, 0))))
         self._cycles = cycles
         return seen
+
+    def _steady_arc(self, now_ns: int, arc: Arc) -> Arc:
+        """Return the arc of the mean curvature of the last moments."""
+        share = min(max(seconds(now_ns - self._steady_ns), 0.0) / self._p.steady_s, 1.0)
+        last = self._steady or arc
+        self._steady_ns = now_ns
+        self._steady = Arc(last.curvature + share * (arc.curvature - last.curvature))
+        return self._steady
 
     def _cap(self, track: Track, cycles: int) -> Urgency:
         """Return the strongest reaction that the evidence for an object allows."""

@@ -80,9 +80,16 @@ class LeadSelector:
         counts = t.age >= (p.cycles_min if certain else p.stationary_cycles) and t.label not in NOT_VEHICLES
         ahead = gap > -self._vehicle.front_overhang_m
         oncoming = n.vs_mps < -p.moving_mps
-        if not (counts and ahead) or oncoming or not self._in_lane(n, lanes):
+        if not (counts and ahead) or oncoming or not (certain or self._lines_reach(t.x_m, lanes)):
+            return None
+        if not self._in_lane(n, lanes):
             return None
         return Lead(t.id, max(gap, 0.0), n.vs_mps, t.ax_mps2, certain)
+
+    def _lines_reach(self, x_m: float, lanes: LaneLines | None) -> bool:
+        """Return whether the lines tell the lane at ``x_m``, or there are none to tell it."""
+        lines = [line for line in usable_lines(lanes, self._p.line_confidence) if line]
+        return not lines or any(x_m <= line.x_max * self._p.lane_reach for line in lines)
 
     def _in_lane(self, n: Neighbour, lanes: LaneLines | None) -> bool:
         """Return whether an object is in the own lane or cutting into it."""

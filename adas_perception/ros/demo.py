@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,34 +84,27 @@ def drive_stack(drive: Drive) -> int:
         bus = {"can_interface": interface, "can_channel": channel}
         with Stack(ros_arguments(files, {"use_sim_time": True, **bus}), env, log) as stack:
             stack.start_all()
-            car_arguments = ros_arguments(files, {"scenario": drive.scenario, "out": drive.out.resolve(), **bus})
-            with Stack(car_arguments, env) as car:
+            parameters = {"scenario": drive.scenario, "out": drive.out.resolve(), **bus}
+            if plan:
+                victim = stack.processes[f"{plan[0]}_process"].pid
+                parameters |= {"kill_name": plan[0], "kill_pid": victim, "kill_at_s": plan[1]}
+            with Stack(ros_arguments(files, parameters), env) as car:
                 car.start(SIM)
-                return _watch(stack, car, drive.out, plan, log_path)
+                return _watch(stack, car, f"{plan[0]}_process" if plan else "", log_path)
 
 
-def _watch(stack: Stack, car: Stack, out: Path, plan: tuple[str, float] | None, log_path: Path) -> int:
-    killed: set[str] = set()
-    marker = out / "started"
-    marker.unlink(missing_ok=True)
-    started: float | None = None
+def _watch(stack: Stack, car: Stack, victim: str, log_path: Path) -> int:
+    """Wait for the end of the drive; a process other than ``victim`` that ends before is an error."""
     while True:
         status = car.ended().get(SIM)
         if status is not None:
             return status
-        dead = {name: code for name, code in stack.ended().items() if name not in killed}
+        dead = {name: code for name, code in stack.ended().items() if name != victim}
         if dead:
             name, code = next(iter(dead.items()))
             print(f"adas: {name} ended with status {code}; the end of {log_path}:\n{_tail(log_path)}", file=sys.stderr)
             return 1
-        if started is None and marker.exists():
-            started = time.monotonic()
-        if plan and started is not None and time.monotonic() - started >= plan[1]:
-            name = f"{plan[0]}_process"
-            killed.add(name)
-            stack.kill(name)
-            plan = None
-        threading.Event().wait(0.05)
+        time.sleep(0.05)
 
 
 def run_demo(drive: Drive) -> int:

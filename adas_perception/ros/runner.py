@@ -73,11 +73,6 @@ class Stack:
         """Return the exit status of every process that has ended."""
         return {n: p.returncode for n, p in self.processes.items() if p.poll() is not None}
 
-    def kill(self, executable: str) -> None:
-        """End one process at once, as a crash would."""
-        self.processes[executable].kill()
-        self.processes[executable].wait()
-
     def stop(self) -> dict[str, int]:
         """Ask all processes to end, wait, kill what does not; return the exit statuses."""
         for process in self.processes.values():

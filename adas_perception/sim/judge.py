@@ -34,7 +34,7 @@ def verdicts(record: Record) -> tuple[Verdict, ...]:
     """Judge a drive; an empty record fails."""
     if len(record.signals["time_s"]) == 0:
         return (Verdict("Drive recorded", "0 ticks", "> 0", False),)
-    return (*_driving(record), *_timing(record))
+    return (*_driving(record), *_modes(record), *_timing(record))
 
 
 def figures(record: Record) -> tuple[tuple[str, str], ...]:
@@ -71,6 +71,16 @@ def _driving(record: Record) -> tuple[Verdict, ...]:
             lateral <= MAX_LATERAL_MPS2,
         ),
     )  # fmt: skip
+
+
+def _modes(record: Record) -> tuple[Verdict, ...]:
+    """Judge how long the stack was whole; nothing when no monitor was heard."""
+    changes = [s for s in record.states if s.function == "safety"]
+    if not changes:
+        return ()
+    ends = [change.time_s for change in changes[1:]] + [float(record.signals["time_s"][-1])]
+    lost = sum(end - c.time_s for c, end in zip(changes, ends, strict=True) if c.state != "NORMAL")
+    return (Verdict("Time in another mode than NORMAL", f"{lost:.1f} s", "0.0 s", lost <= 0.0),)
 
 
 def _timing(record: Record) -> tuple[Verdict, ...]:

@@ -92,12 +92,13 @@ class Apa:
         sample_ns = echoes.stamp_ns if echoes else 0
         if not ego_usable(ego, now_ns, p.ego_age_s):
             return self._off(now_ns, sample_ns, Reason.EGO_STALE)
+        # Rangers rest at speed: that is no fault.
+        if not 0.0 <= ego.speed_mps <= p.speed_max_mps:
+            return self._off(now_ns, sample_ns, Reason.SPEED)
         if not fresh(echoes, now_ns, p.echoes_age_s):
             return self._off(now_ns, sample_ns, Reason.ECHOES_STALE)
         if ego.gear is not Gear.DRIVE:
             return self._off(now_ns, sample_ns, Reason.GEAR)
-        if not 0.0 <= ego.speed_mps <= p.speed_max_mps:
-            return self._off(now_ns, sample_ns, Reason.SPEED)
 
         self._move(ego)
         if echoes.stamp_ns != self._echo_ns:
