@@ -5,7 +5,6 @@ Looking never fails: what is missing becomes an item with a remedy, and so does 
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -18,13 +17,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from adas_perception.inference.backend import ModelAbsentError, ModelError
+from adas_perception.inference.models import load_model_spec, model_names
+from adas_perception.params import ParameterError
 from adas_perception.resources import share_dir
 
 SUPPORTED_PYTHON = ((3, 10), (3, 12))
@@ -33,7 +33,7 @@ MESSAGE_PACKAGES = (
     "rosgraph_msgs", "ackermann_msgs", "vision_msgs",
 )  # fmt: skip
 CPU_FEATURES = ("avx2", "avx512_vnni", "avx_vnni", "asimd")
-WEIGHTS = Path(__file__).parent / "models" / "weights"
+SHIPPED_MODEL = "lane_v1"
 ADAPTERS = ("gs_usb", "ixxat", "kvaser", "neovi", "pcan", "slcan", "vector")
 ARPHRD_CAN = "280"  # linux/if_arp.h
 
@@ -170,40 +170,18 @@ def _backend(module: str, remedy: str) -> Item:
 
 
 def _models() -> Iterator[Item]:
-    shipped = sorted(WEIGHTS.glob("*.onnx"))
-    for weights in shipped:
-        yield _found(weights.name, f"{weights.stat().st_size / 1e6:.1f} MB, shipped")
-    if not shipped:
-        yield _absent("shipped", "install the package again", f"none in {WEIGHTS}", State.MISSING)
-    listing = share_dir() / "config" / "models.yaml"
-    if listing.is_file():
-        yield from _listed_models(listing)
-
-
-def _listed_models(listing: Path) -> Iterator[Item]:
     try:
-        content: Any = yaml.safe_load(listing.read_text()) or {}
-        entries = dict(content.get("models", content))
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-        said = " ".join(str(error).split())
-        yield _absent("models.yaml", f"correct {listing}", said, State.MISSING)
+        names = model_names()
+    except (FileNotFoundError, ParameterError) as error:
+        yield _absent("models.yaml", "install the package again, or correct the file", str(error), State.MISSING)
         return
-    for name, entry in entries.items():
-        yield _listed_model(str(name), entry if isinstance(entry, dict) else {}, listing)
-
-
-def _listed_model(name: str, entry: dict[str, Any], listing: Path) -> Item:
-    """Return whether the file of one models.yaml entry is there and is the one that was meant."""
-    path = str(entry.get("path", ""))
-    folders = (listing.parent, share_dir(), Path(__file__).parent, WEIGHTS)
-    file = next((f for f in (folder / Path(path).expanduser() for folder in folders) if f.is_file()), None)
-    if file is None:
-        return _absent(name, f"correct its `path` in {listing}", f"no file {path!r}")
-    wanted, actual = str(entry.get("sha256", "")), hashlib.sha256(file.read_bytes()).hexdigest()
-    if wanted.lower() != actual:
-        remedy = f"{listing} expects {wanted or 'none'}: correct it or replace the file"
-        return _absent(name, remedy, f"{file} has sha256 {actual}", State.MISSING)
-    return _found(name, f"{file}, sha256 agrees")
+    for name in names:
+        try:
+            file = load_model_spec(name).file()
+            yield _found(name, f"{file.name}, {file.stat().st_size / 1e6:.1f} MB, sha256 agrees")
+        except ModelError as error:
+            optional = isinstance(error, ModelAbsentError) and name != SHIPPED_MODEL
+            yield _absent(name, str(error), state=State.OPTIONAL if optional else State.MISSING)
 
 
 def _can() -> Iterator[Item]:

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from adas_perception import __version__
+from adas_perception.can.bus import BusError
+from adas_perception.inference.backend import ModelError
 from adas_perception.params import ParameterError
 
 app = typer.Typer(
@@ -109,7 +111,7 @@ def main() -> None:
     """Run the command line; a wrong parameter or file is one sentence and exit status 2."""
     try:
         app()
-    except (ParameterError, FileNotFoundError) as error:
+    except (BusError, ModelError, ParameterError, FileNotFoundError) as error:
         print(f"adas: {error}", file=sys.stderr)
         sys.exit(2)
 

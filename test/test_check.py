@@ -14,6 +14,7 @@ from rich.console import Console
 
 from adas_perception import check
 from adas_perception.check import Item, State
+from adas_perception.inference import models
 
 
 def by_name(items: list[Item]) -> dict[str, Item]:
@@ -40,11 +41,11 @@ def test_a_broken_probe_becomes_an_item(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_machine_with_nothing_still_gets_a_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(check, "_has", lambda module: False)
-    monkeypatch.setattr(check, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(models, "config_path", lambda name: tmp_path / name)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("ADAS_DATA", str(tmp_path / "nowhere"))
     items = by_name(check.report())
-    for name in ("rclpy", "messages", "any backend", "shipped", "python-can"):
+    for name in ("rclpy", "messages", "any backend", "models.yaml", "python-can"):
         assert items[name].state is State.MISSING and items[name].remedy, name
     for name in ("tensorrt", "openvino", "onnxruntime", "recordings", "cv_bridge"):
         assert items[name].state is State.OPTIONAL and items[name].remedy, name
@@ -66,36 +67,41 @@ def test_a_tensorrt_without_libraries_is_not_a_backend(monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def share(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Make a share folder with an empty configuration the package's own."""
-    (tmp_path / "config").mkdir()
-    monkeypatch.setattr(check, "share_dir", lambda: tmp_path)
-    return tmp_path
+def listing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Make a list of models in an empty folder the package's own."""
+    path = tmp_path / "models.yaml"
+    monkeypatch.setattr(models, "config_path", lambda name: tmp_path / name)
+    return path
 
 
-def listed(share: Path, entry: str) -> Item:
-    (share / "config" / "models.yaml").write_text(f"models:\n  net: {entry}\n")
+def listed(listing: Path, entry: str) -> Item:
+    listing.write_text(f"models:\n  net: {entry}\n")
     return by_name(check.report())["net"]
 
 
-def test_a_listed_model_is_compared_with_its_checksum(share: Path) -> None:
-    (share / "config" / "net.onnx").write_bytes(b"weights")
+def test_a_listed_model_is_compared_with_its_checksum(listing: Path) -> None:
+    (listing.parent / "net.onnx").write_bytes(b"weights")
     good = hashlib.sha256(b"weights").hexdigest()
-    assert listed(share, f"{{path: net.onnx, sha256: {good.upper()}}}").state is State.OK
-    wrong = listed(share, f"{{path: net.onnx, sha256: {'f' * 64}}}")
-    assert wrong.state is State.MISSING and good in wrong.detail and "f" * 64 in wrong.remedy
+    assert listed(listing, f"{{kind: lane, path: net.onnx, sha256: {good.upper()}}}").state is State.OK
+    wrong = listed(listing, f"{{kind: lane, path: net.onnx, sha256: {'f' * 64}}}")
+    assert wrong.state is State.MISSING and good in wrong.remedy and "f" * 64 in wrong.remedy
 
 
-@pytest.mark.parametrize("entry", ["{path: gone.onnx}", "{url: 'https://example.org/net.onnx'}", "7"])
-def test_a_listed_model_without_a_file_is_optional(share: Path, entry: str) -> None:
-    assert listed(share, entry).state is State.OPTIONAL
+def test_a_listed_model_without_a_file_is_optional(listing: Path) -> None:
+    assert listed(listing, "{kind: lane, path: gone.onnx, sha256: '00'}").state is State.OPTIONAL
+
+
+@pytest.mark.parametrize("entry", ["{url: 'https://example.org/net.onnx'}", "7"])
+def test_an_entry_that_is_none_is_named(listing: Path, entry: str) -> None:
+    item = listed(listing, entry)
+    assert item.state is State.MISSING and "models.yaml" in item.remedy
 
 
 @pytest.mark.parametrize("text", ["models: [", "- 1\n- 2\n", "models: 7"])
-def test_a_broken_models_yaml_is_named(share: Path, text: str) -> None:
-    (share / "config" / "models.yaml").write_text(text)
+def test_a_broken_models_yaml_is_named(listing: Path, text: str) -> None:
+    listing.write_text(text)
     item = by_name(check.report())["models.yaml"]
-    assert item.state is State.MISSING and "models.yaml" in item.remedy
+    assert item.state is State.MISSING and str(listing) in item.detail
 
 
 def test_items_fit_a_table_and_json() -> None:

@@ -19,6 +19,10 @@ class ModelError(ValueError):
     """A model cannot be used; the message names the file and the remedy."""
 
 
+class ModelAbsentError(ModelError):
+    """The file of a model is not on this machine."""
+
+
 class BackendUnavailableError(RuntimeError):
     """The backend cannot run on this machine; the message says why."""
 

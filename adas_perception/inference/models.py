@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adas_perception.inference.backend import ModelError
+from adas_perception.inference.backend import ModelAbsentError, ModelError
 from adas_perception.params import ParameterError, read_yaml
 from adas_perception.resources import config_path, share_dir
 
@@ -42,11 +42,23 @@ class ModelSpec:
         file = next((p for p in places if p.is_file()), None)
         if file is None:
             source = f"fetch it from {self.url} and" if self.url else "correct its path in models.yaml or"
-            raise ModelError(f"model '{self.name}': no file {self.path}; {source} set ADAS_MODELS to its folder")
+            raise ModelAbsentError(f"model '{self.name}': no file {self.path}; {source} set ADAS_MODELS to its folder")
         actual = hashlib.sha256(file.read_bytes()).hexdigest()
         if actual != self.sha256.lower():
             raise ModelError(f"{file}: sha256 is {actual}, models.yaml expects {self.sha256}; fetch the file again")
         return file
+
+
+def model_names(listing: Path | None = None) -> tuple[str, ...]:
+    """Return the names in models.yaml (default: the package's own); raises ParameterError when it is broken."""
+    return tuple(map(str, _entries(listing or config_path("models.yaml"))))
+
+
+def _entries(listing: Path) -> Mapping[str, Any]:
+    models = read_yaml(listing).get("models")
+    if not isinstance(models, dict):
+        raise ParameterError(f"{listing}: expected a mapping under 'models'")
+    return models
 
 
 def load_model_spec(name: str, listing: Path | None = None) -> ModelSpec:
@@ -55,9 +67,7 @@ def load_model_spec(name: str, listing: Path | None = None) -> ModelSpec:
     Raises ModelError naming the entry and the remedy, ParameterError when the file is no YAML.
     """
     listing = listing or config_path("models.yaml")
-    models = read_yaml(listing).get("models")
-    if not isinstance(models, dict):
-        raise ParameterError(f"{listing}: expected a mapping under 'models'")
+    models = _entries(listing)
     if name not in models:
         raise ModelError(f"{listing}: there is no model '{name}'; known: {', '.join(map(str, models))}")
     entry = models[name]

@@ -1,0 +1,67 @@
+"""The whole stack without ROS in closed loop with the simulated car."""
+
+import numpy as np
+import pytest
+
+from adas_perception.limits import Limits
+from adas_perception.pipeline import load_pipeline
+from adas_perception.safety.monitor import Mode
+from adas_perception.sim.loop import drive
+from adas_perception.sim.scenarios import scenario
+from adas_perception.sim.world import World
+from adas_perception.types import Function
+
+START_NS = 10_000_000_000
+
+
+def run(name: str, preset: str = ""):
+    world = World(scenario(name), start_ns=START_NS)
+    return [(world.truth(), world.car.accel_mps2, output) for output in drive(world, load_pipeline(preset))]
+
+
+def states(ticks, function: Function) -> list[str]:
+    seen = [output.decisions[function].state.state for _, _, output in ticks]
+    return [s for i, s in enumerate(seen) if i == 0 or seen[i - 1] != s]
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return run("demo")
+
+
+def test_the_demo_is_driven_without_contact_and_within_the_lane(demo):
+    assert not any(truth.contact for truth, _, _ in demo)
+    assert min(min(t.to_left_m, t.to_right_m) for t, _, _ in demo) > -0.1
+    assert min(t.gap_m for t, _, _ in demo) > 1.0
+    assert {o.safety.mode for _, _, o in demo[60:]} == {Mode.NORMAL}
+
+
+def test_every_function_is_at_work_in_the_demo(demo):
+    assert {"ACTIVE", "HOLD"} <= set(states(demo, Function.ACC))
+    assert {"WARN", "FULL", "HOLD"} <= set(states(demo, Function.AEB))
+    assert states(demo, Function.LKA).count("ACTIVE") >= 2
+    assert "WARN" in states(demo, Function.BSD)
+
+
+def test_no_command_of_the_demo_leaves_the_limits(demo):
+    limits = Limits()
+    requests = [o.safety.command.accel_mps2 for _, _, o in demo]
+    accel = np.array([a for a in requests if a is not None])
+    assert accel.min() >= -limits.emergency.decel_max_mps2
+    assert accel.max() <= limits.longitudinal.accel_low_mps2
+    assert not any(o.safety.violations for _, _, o in demo)
+
+
+def test_same_seed_same_commands():
+    first, second = run("short_cut_in"), run("short_cut_in")
+    assert [o.safety.command for _, _, o in first] == [o.safety.command for _, _, o in second]
+
+
+def test_the_guides_aeb_is_the_weaker_one():
+    ours, guides = run("short_stopped"), run("short_stopped", "guide")
+
+    def braking_starts(ticks) -> int:
+        return next(i for i, (_, _, o) in enumerate(ticks) if o.safety.command.longitudinal is Function.AEB)
+
+    assert braking_starts(ours) < braking_starts(guides)
+    assert not any(t.contact for t, _, _ in ours)
