@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -140,15 +140,16 @@ def loopback_server(port: int = 0) -> Iterator[str]:
     It is the server of python-can-remote over python-can's virtual bus, on 127.0.0.1 only. ``port`` 0 takes a
     free one. Raises BusError when it does not start.
     """
-    port = port or _free_port()
+    port = port or free_port()
     if _answers(port):
         raise BusError(f"port {port} is occupied by another program; choose another, or 0 for a free one")
-    command = [sys.executable, "-m", "can_remote", "-i", "virtual", "-H", HOST, "-p", str(port)]
     # In a session of its own, so that Ctrl-C reaches the clients first and they close in good order.
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    channel = f"ws://{HOST}:{port}/"
+    server = subprocess.Popen(
+        server_command(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    channel = server_channel(port)
     try:
-        _await_server(server, channel)
+        await_server(channel, server.poll)
         yield channel
     finally:
         server.terminate()
@@ -159,7 +160,18 @@ def loopback_server(port: int = 0) -> Iterator[str]:
             server.wait()
 
 
-def _free_port() -> int:
+def server_command(port: int) -> list[str]:
+    """Return the command that starts a CAN server on a port of this computer."""
+    return [sys.executable, "-m", "can_remote", "-i", "virtual", "-H", HOST, "-p", str(port)]
+
+
+def server_channel(port: int) -> str:
+    """Return the channel of that server for ``open_bus('remote', channel)``."""
+    return f"ws://{HOST}:{port}/"
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody uses now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
@@ -171,15 +183,20 @@ def _answers(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def _await_server(server: subprocess.Popen[bytes], channel: str) -> None:
+def await_server(channel: str, exit_code: Callable[[], int | None] = lambda: None) -> None:
+    """Wait until the server answers.
+
+    Raises BusError after 15 s, and at once when ``exit_code`` tells that the server has ended.
+    """
     deadline = time.monotonic() + SERVER_START_S
     while True:
         try:
             return _require_server(channel)
         except BusError as error:
-            if server.poll() is not None:
+            code = exit_code()
+            if code is not None:
                 raise BusError(
-                    f"the CAN loopback server stopped at once with exit code {server.returncode}; "
+                    f"the CAN loopback server stopped at once with exit code {code}; "
                     "check that the package python-can-remote is installed"
                 ) from None
             if time.monotonic() > deadline:
