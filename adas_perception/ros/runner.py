@@ -34,15 +34,27 @@ def environment(**extra: str) -> dict[str, str]:
     }
 
 
+def overrides_file(values: Mapping[str, object]) -> Path:
+    """Write values that win over every parameter file read before; the file goes when this process ends.
+
+    Each node is named: ROS ranks a node's own section in an early file above '/**' in a later one, and `-p` is '/**'.
+    """
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    sections = {f"{NAMESPACE}/{name}": {"ros__parameters": plain} for name in (*(n.name for n in NODES), SIM_VEHICLE)}
+    with NamedTemporaryFile("w", prefix="adas_", suffix=".yaml", delete=False) as file:
+        yaml.safe_dump(sections if plain else {}, file)
+    path = Path(file.name)
+    atexit.register(path.unlink, missing_ok=True)
+    return path
+
+
 def ros_arguments(
     files: Iterable[Path], parameters: Mapping[str, object] = {}, remaps: Mapping[str, str] = {}  # noqa: B006
 ) -> list[str]:
     """Return the ``--ros-args`` of a process."""
     arguments = ["--ros-args"]
-    for file in files:
+    for file in [*files, overrides_file(parameters)]:
         arguments += ["--params-file", str(file)]
-    for name, value in parameters.items():
-        arguments += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
     for topic, target in remaps.items():
         arguments += ["-r", f"{topic}:={target}"]
     return arguments

@@ -64,7 +64,7 @@ def read_cloud(message: PointCloud2, wanted: Mapping[str, Sequence[str]]) -> dic
             raise ConvertError(f"field '{found.name}' has the unknown type {found.datatype}")
         dtype = np.dtype(order + DTYPES[found.datatype])
         end = found.offset + dtype.itemsize
-        if points and end > message.point_step:
+        if end > message.point_step:
             raise ConvertError(f"field '{found.name}' ends at byte {end} of a point of {message.point_step} bytes")
         cells = np.ascontiguousarray(raw[:, found.offset : end])
         columns[name] = cells.view(dtype).reshape(points).astype(np.float64)
