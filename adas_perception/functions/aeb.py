@@ -12,7 +12,7 @@ from enum import Enum, IntEnum
 
 from adas_perception.functions import guide
 from adas_perception.functions.common import decide, driver_usable, ego_usable, usable_tracks
-from adas_perception.functions.path import Arc, advance, ego_arc, neighbour
+from adas_perception.functions.path import Arc, ego_arc, neighbour
 from adas_perception.functions.threat import Assessment, ThreatModel, ThreatParams, Urgency
 from adas_perception.limits import Limits
 from adas_perception.params import Params, Vehicle, param
@@ -184,20 +184,22 @@ class Aeb:
         cycles: dict[int, int] = {}
         for track in usable_tracks(objects):
             # A short turn of the wheel sweeps the far end of the path over guard rails.
-            doubtful = Sensor.CAMERA not in track.sources and math.hypot(track.vx_mps, track.vy_mps) < p.standing_mps
-            now_at = advance(track, ego, age)
-            found = min(
-                (
-                    self._model.assess(neighbour(now_at, path), path, max(ego.speed_mps, 0.0), ego.accel_mps2)
-                    for path in ((arc, steady) if doubtful else (arc,))
-                ),
-                key=lambda a: a.urgency,
-            )
+            doubtful = math.hypot(track.vx_mps, track.vy_mps) < p.standing_mps and Sensor.CAMERA not in track.sources
+            found = self._on_path(track, arc, ego, age)
+            if found.urgency and doubtful:
+                found = min(found, self._on_path(track, steady, ego, age), key=lambda a: a.urgency)
             if found.urgency:
                 cycles[track.id] = self._cycles.get(track.id, 0) + new_sample
-            seen[track.id] = replace(found, urgency=min(found.urgency, self._cap(track, cycles.get(track.id, 0))))
+                cap = self._cap(track, cycles[track.id])
+                found = found if found.urgency <= cap else replace(found, urgency=cap)
+            seen[track.id] = found
         self._cycles = cycles
         return seen
+
+    def _on_path(self, track: Track, path: Arc, ego: EgoState, age_s: float) -> Assessment:
+        """Return how urgent braking for an object is on one path of the car."""
+        now_at = neighbour(track, path, ego.speed_mps, age_s)
+        return self._model.assess(now_at, path, max(ego.speed_mps, 0.0), ego.accel_mps2)
 
     def _steady_arc(self, now_ns: int, arc: Arc) -> Arc:
         """Return the arc of the mean curvature of the last moments."""

@@ -14,7 +14,7 @@ from enum import Enum
 from adas_perception.functions import guide
 from adas_perception.functions.common import decide, driver_usable, ego_usable, usable_tracks
 from adas_perception.functions.lead import usable_lines
-from adas_perception.functions.path import Arc, Neighbour, advance, ego_arc, neighbour
+from adas_perception.functions.path import Arc, Neighbour, ego_arc, neighbour
 from adas_perception.limits import Limits
 from adas_perception.params import Params, Vehicle, param
 from adas_perception.safety.freshness import age_s, fresh
@@ -140,7 +140,7 @@ class Bsd:
         arc = self._road(ego, lanes if fresh(lanes, now_ns, p.lanes_age_s) else None)
         age = age_s(objects, now_ns)
         tracks = (t for t in usable_tracks(objects) if t.age >= p.cycles_min)
-        near = [neighbour(advance(t, ego, age), arc) for t in tracks]
+        near = [neighbour(t, arc, ego.speed_mps, age) for t in tracks]
         indicator = driver.indicator if driver_usable(driver, now_ns, p.driver_age_s) else Indicator.OFF
         ttc = self._guide(near) if p.rule == "guide" else self._zones(now_ns, ego, near)
         return self._finish(now_ns, sample_ns, ttc, INDICATED.get(indicator))
@@ -185,7 +185,7 @@ class Bsd:
 
     def _guide(self, near: Iterable[Neighbour]) -> dict[Side, float]:
         """Return the sides on which an object's centre is in the guide's box."""
-        sides = (guide.bsd(n.track.x_m, n.track.y_m, self._p.guide) for n in near)
+        sides = (guide.bsd(n.x_m, n.y_m, self._p.guide) for n in near)
         return {side: 0.0 for side in sides if side is not None}
 
     def _finish(self, now_ns: int, sample_ns: int, ttc: dict[Side, float], indicated: Side | None) -> Decision:

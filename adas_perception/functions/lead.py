@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adas_perception.functions.common import line_usable, usable_tracks
-from adas_perception.functions.path import Arc, Neighbour, advance, ego_arc, neighbour
+from adas_perception.functions.path import Neighbour, ego_arc, neighbour
 from adas_perception.params import Params, Vehicle, param
-from adas_perception.types import EgoState, LaneLine, LaneLines, ObjectClass, Objects, Sensor
+from adas_perception.types import EgoState, LaneLine, LaneLines, ObjectClass, Objects, Sensor, Track
 
+# The left and the right line of the own lane.
+Lines = tuple[LaneLine | None, LaneLine | None]
 NOT_VEHICLES = (ObjectClass.TRAFFIC_LIGHT, ObjectClass.TRAFFIC_SIGN, ObjectClass.LANE_LINE)
 
 
@@ -67,45 +69,54 @@ class LeadSelector:
         moving = {t.id for t in tracks if abs(t.vx_mps) > self._p.moving_mps}
         self._moved = moving | (self._moved & {t.id for t in tracks})
 
-        leads = (self._lead(neighbour(advance(t, ego, age_s), arc), arc, lanes) for t in tracks)
+        lines = usable_lines(lanes, self._p.line_confidence)
+        leads = (self._lead(neighbour(t, arc, ego.speed_mps, age_s), lines) for t in tracks if self._counts(t))
         nearest = min((lead for lead in leads if lead), key=lambda lead: lead.gap_m, default=None)
         self._lead_id = nearest.id if nearest else None
         return nearest
 
-    def _lead(self, n: Neighbour, arc: Arc, lanes: LaneLines | None) -> Lead | None:
+    def _certain(self, track: Track) -> bool:
+        """Return whether a track is surely a vehicle."""
+        return track.id in self._moved or Sensor.CAMERA in track.sources
+
+    def _counts(self, track: Track) -> bool:
+        """Return whether a track has been seen often enough to be a lead."""
+        cycles = self._p.cycles_min if self._certain(track) else self._p.stationary_cycles
+        return track.age >= cycles and track.label not in NOT_VEHICLES
+
+    def _lead(self, n: Neighbour, lines: Lines) -> Lead | None:
         """Return the object as a lead, or None when it is none."""
-        p, t = self._p, n.track
+        t = n.track
         gap = n.near_s_m - self._vehicle.front_x_m
-        certain = t.id in self._moved or bool(t.sources & Sensor.CAMERA)
-        counts = t.age >= (p.cycles_min if certain else p.stationary_cycles) and t.label not in NOT_VEHICLES
         ahead = gap > -self._vehicle.front_overhang_m
-        oncoming = n.vs_mps < -p.moving_mps
-        if not (counts and ahead) or oncoming or not (certain or self._lines_reach(t.x_m, lanes)):
+        oncoming = n.vs_mps < -self._p.moving_mps
+        if not ahead or oncoming or not self._in_lane(n, lines):
             return None
-        if not self._in_lane(n, lanes):
+        certain = self._certain(t)
+        if not (certain or self._lines_reach(n.x_m, lines)):
             return None
         return Lead(t.id, max(gap, 0.0), n.vs_mps, t.ax_mps2, certain)
 
-    def _lines_reach(self, x_m: float, lanes: LaneLines | None) -> bool:
+    def _lines_reach(self, x_m: float, lines: Lines) -> bool:
         """Return whether the lines tell the lane at ``x_m``, or there are none to tell it."""
-        lines = [line for line in usable_lines(lanes, self._p.line_confidence) if line]
-        return not lines or any(x_m <= line.x_max * self._p.lane_reach for line in lines)
+        seen = [line for line in lines if line]
+        return not seen or any(x_m <= line.x_max * self._p.lane_reach for line in seen)
 
-    def _in_lane(self, n: Neighbour, lanes: LaneLines | None) -> bool:
+    def _in_lane(self, n: Neighbour, lines: Lines) -> bool:
         """Return whether an object is in the own lane or cutting into it."""
         p = self._p
-        middle, half_lane = self._lane_at(n, lanes)
+        middle, half_lane = self._lane_at(n, lines)
         offset = n.d_m - middle
         outward = n.vd_mps if offset > 0.0 else -n.vd_mps
         inside = abs(offset) < half_lane - (0.0 if n.track.id == self._lead_id else p.keep_m)
         cutting_in = outward < -p.cut_in_mps and abs(offset) - n.half_width_m < half_lane - p.cut_in_m
         return inside or cutting_in
 
-    def _lane_at(self, n: Neighbour, lanes: LaneLines | None) -> tuple[float, float]:
+    def _lane_at(self, n: Neighbour, lines: Lines) -> tuple[float, float]:
         """Return where the middle of the lane is, as an offset from the arc, and half its width, at an object."""
         half = self._p.lane_width_m / 2.0
-        left, right = usable_lines(lanes, self._p.line_confidence)
-        x, y = n.track.x_m, n.track.y_m
+        left, right = lines
+        x, y = n.x_m, n.y_m
         left = left if left and x <= left.x_max * self._p.lane_reach else None
         right = right if right and x <= right.x_max * self._p.lane_reach else None
         # The offset is taken across at the object's x, where the difference to the arc's own offset is small.
@@ -119,7 +130,7 @@ class LeadSelector:
         return 0.0, half
 
 
-def usable_lines(lanes: LaneLines | None, confidence_min: float) -> tuple[LaneLine | None, LaneLine | None]:
+def usable_lines(lanes: LaneLines | None, confidence_min: float) -> Lines:
     """Return the left and the right line of the own lane, None where there is none to trust."""
     left = lanes.left if lanes else None
     right = lanes.right if lanes else None

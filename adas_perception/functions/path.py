@@ -7,7 +7,8 @@ along the arc from the rear axle, d metres to its left.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,11 +40,15 @@ class Arc:
         return s, (2.0 * y - k * (x * x + y * y)) / (1.0 + np.hypot(k * x, 1.0 - k * y))
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A track seen from the path: position, velocity over ground along and across it, half its size."""
+class Neighbour(NamedTuple):
+    """A track seen from the path: position, velocity over ground along and across it, half its size.
+
+    ``x_m`` and ``y_m`` are where it is now in base_link. A tuple, because one is made for every track in every cycle.
+    """
 
     track: Track
+    x_m: float
+    y_m: float
     s_m: float
     d_m: float
     vs_mps: float
@@ -66,28 +71,26 @@ def ego_arc(ego: EgoState, vehicle: Vehicle) -> Arc:
     return Arc(min(max(curvature, -CURVATURE_MAX), CURVATURE_MAX))
 
 
-def neighbour(track: Track, arc: Arc) -> Neighbour:
-    """Return a track in path coordinates."""
-    s, d, angle = arc.project(track.x_m, track.y_m)
+def neighbour(track: Track, arc: Arc, ego_mps: float = 0.0, age_s: float = 0.0) -> Neighbour:
+    """Return a track in path coordinates, as it stands ``age_s`` after its sensor sample.
+
+    Until then both sides move on as they did, the car with ``ego_mps``.
+    """
+    x = track.x_m + (track.vx_mps - ego_mps) * age_s
+    y = track.y_m + track.vy_mps * age_s
+    s, d, angle = arc.project(x, y)
     c, n = math.cos(angle), math.sin(angle)
     ch, sh = abs(math.cos(track.yaw_rad - angle)), abs(math.sin(track.yaw_rad - angle))
     return Neighbour(
         track,
+        x,
+        y,
         s,
         d,
         c * track.vx_mps + n * track.vy_mps,
         c * track.vy_mps - n * track.vx_mps,
         (ch * track.length_m + sh * track.width_m) / 2.0,
         (sh * track.length_m + ch * track.width_m) / 2.0,
-    )
-
-
-def advance(track: Track, ego: EgoState, age_s: float) -> Track:
-    """Return a track as it stands ``age_s`` after its sensor sample, both sides moving on as they did."""
-    return replace(
-        track,
-        x_m=track.x_m + (track.vx_mps - ego.speed_mps) * age_s,
-        y_m=track.y_m + track.vy_mps * age_s,
     )
 
 

@@ -216,4 +216,4 @@ class ThreatModel:
     def _across(self, n: Neighbour, arc: Arc) -> tuple[FloatArray, FloatArray]:
         """Return s and d over time of a target that moves straight on over ground."""
         t = n.track
-        return arc.project_many(t.x_m + t.vx_mps * TIMES_S, t.y_m + t.vy_mps * TIMES_S)
+        return arc.project_many(n.x_m + t.vx_mps * TIMES_S, n.y_m + t.vy_mps * TIMES_S)
