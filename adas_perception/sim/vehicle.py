@@ -33,6 +33,7 @@ class CarParams(Params):
     yaw_inertia_kgm2: float = param(2600.0, "moment of inertia about the vertical axis", unit="kg m2", low=300.0)
     front_axle_m: float = param(1.27, "centre of gravity to front axle", unit="m", low=0.5, high=4.0)
     rear_stiffness_npr: float = param(135e3, "cornering stiffness of the rear axle", unit="N/rad", low=2e4, high=5e5)
+    mass_factor: float = param(1.0, "load: mass over mass with driver; UN R152 allows 1.25", low=0.7, high=2.0)
     mu: float = param(0.9, "friction between tyre and road", low=0.05, high=1.2)
     drive_max_mps2: float = param(3.5, "largest acceleration of the engine", unit="m/s2", low=0.5, high=10.0)
     drive_power_wpkg: float = param(65.0, "engine power per mass", unit="W/kg", low=5.0, high=500.0)
@@ -48,6 +49,16 @@ class CarParams(Params):
     override_torque_nm: float = param(3.0, "hand torque that beats a steering request", unit="N m", low=0.5, high=10.0)
 
     @property
+    def loaded_kg(self) -> float:
+        """Return the mass with load."""
+        return self.mass_kg * self.mass_factor
+
+    def brake_pedal_for(self, decel_mps2: float, speed_mps: float) -> float:
+        """Return the brake pedal, 0..1, that decelerates the car so, drag included."""
+        drag = self.rolling_mps2 + self.air_per_m * speed_mps**2
+        return min(max((decel_mps2 - drag) * self.mass_factor / self.brake_max_mps2, 0.0), 1.0)
+
+    @property
     def rear_axle_m(self) -> float:
         """Return the distance from the centre of gravity to the rear axle."""
         return self.vehicle.wheelbase_m - self.front_axle_m
@@ -55,7 +66,7 @@ class CarParams(Params):
     @property
     def front_stiffness_npr(self) -> float:
         """Return the front cornering stiffness that gives the vehicle its understeer gradient."""
-        gradient = self.vehicle.understeer_rad_per_mps2 * self.vehicle.wheelbase_m / self.mass_kg
+        gradient = self.vehicle.understeer_rad_per_mps2 * self.vehicle.wheelbase_m / self.loaded_kg
         return self.rear_axle_m / (gradient + self.front_axle_m / self.rear_stiffness_npr)
 
 
@@ -114,7 +125,7 @@ class Car:
         self.steering_rad = self._steering_lagged_rad = steering_rad
         self._steering_line = DeadTime(p.steering_dead_s, steering_rad)
         self.yaw_rate_radps = self.speed_mps * p.vehicle.curvature_for(steering_rad, self.speed_mps)
-        rear_load = p.mass_kg * p.front_axle_m / p.vehicle.wheelbase_m * self.speed_mps * self.yaw_rate_radps
+        rear_load = p.loaded_kg * p.front_axle_m / p.vehicle.wheelbase_m * self.speed_mps * self.yaw_rate_radps
         rear_slip = self.speed_mps * rear_load / p.rear_stiffness_npr
         self.slip_mps = p.rear_axle_m * self.yaw_rate_radps - rear_slip
 
@@ -146,7 +157,7 @@ class Car:
         p, controls = self.params, driver.controls
         speed = abs(self.speed_mps)
         resistance = p.rolling_mps2 + p.air_per_m * speed**2
-        drive_limit = min(p.drive_max_mps2, p.drive_power_wpkg / max(speed, 1.0))
+        drive_limit = min(p.drive_max_mps2, p.drive_power_wpkg / max(speed, 1.0)) / p.mass_factor
         pedal = controls.accelerator * drive_limit - resistance
         if request_mps2 is None:
             target = pedal
@@ -160,8 +171,9 @@ class Car:
         # Down to the drag of a closed throttle the engine does it, below that the brake.
         drive = min(max(target, -resistance), drive_limit)
         self._drive_mps2 += (drive - self._drive_mps2) * STEP_S / p.drive_lag_s
-        wanted = max(-resistance - target, controls.brake * p.brake_max_mps2, 0.0)
-        delayed = self._brake_line(min(wanted, p.brake_max_mps2))
+        brake_max = p.brake_max_mps2 / p.mass_factor
+        wanted = max(-resistance - target, controls.brake * brake_max, 0.0)
+        delayed = self._brake_line(min(wanted, brake_max))
         change = p.brake_rate_mps3 * STEP_S
         self._brake_mps2 += min(max(delayed - self._brake_mps2, -2.0 * change), change)
 
@@ -217,13 +229,14 @@ class Car:
         p = self.params
         grip = p.mu * GRAVITY_MPS2
         used = min(abs(self.accel_mps2) / grip, 1.0)
-        lateral = max(math.sqrt(1.0 - used**2), _ABS_LATERAL_SHARE) * grip * p.mass_kg / p.vehicle.wheelbase_m
+        lateral = max(math.sqrt(1.0 - used**2), _ABS_LATERAL_SHARE) * grip * p.loaded_kg / p.vehicle.wheelbase_m
         front_max, rear_max = lateral * p.rear_axle_m, lateral * p.front_axle_m
         # The tangent keeps tight turns on the circle of Vehicle.curvature_for.
         front_slip = math.tan(self.steering_rad) - (self.slip_mps + p.front_axle_m * self.yaw_rate_radps) / v
         rear_slip = -(self.slip_mps - p.rear_axle_m * self.yaw_rate_radps) / v
         front = min(max(p.front_stiffness_npr * front_slip, -front_max), front_max)
         rear = min(max(p.rear_stiffness_npr * rear_slip, -rear_max), rear_max)
-        rate = self.yaw_rate_radps + (p.front_axle_m * front - p.rear_axle_m * rear) / p.yaw_inertia_kgm2 * STEP_S
-        slip = self.slip_mps + ((front + rear) / p.mass_kg - v * self.yaw_rate_radps) * STEP_S
+        moment, inertia = p.front_axle_m * front - p.rear_axle_m * rear, p.yaw_inertia_kgm2 * p.mass_factor
+        rate = self.yaw_rate_radps + moment / inertia * STEP_S
+        slip = self.slip_mps + ((front + rear) / p.loaded_kg - v * self.yaw_rate_radps) * STEP_S
         return rate, slip

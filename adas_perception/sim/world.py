@@ -7,30 +7,36 @@ own, seeded by sensor and time, so that it does not matter who asks for what in 
 from __future__ import annotations
 
 import math
-import zlib
 from dataclasses import dataclass
+from random import Random
 
 import numpy as np
 
 from adas_perception.perception.camera import CameraModel
 from adas_perception.sim.camera import DEFAULT_CAMERA, Body, CameraRenderer
-from adas_perception.sim.driver import Driver
+from adas_perception.sim.contact import Contact, Pose, box_at, first_touch, outline, touches
+from adas_perception.sim.curve import RoadPoint
+from adas_perception.sim.driver import Cue, Driver
+from adas_perception.sim.ghosts import ghost_points
+from adas_perception.sim.lane_camera import see_lanes
+from adas_perception.sim.object_camera import see_objects
 from adas_perception.sim.scenarios import Scenario
-from adas_perception.sim.sensors import (
-    RADARS,
-    Box,
-    EgoNoise,
-    Surroundings,
-    noisy_ego,
-    range_ultrasonic,
-    scan_radar,
-)
+from adas_perception.sim.sensors import EgoNoise, Surroundings, noisy_ego, range_ultrasonic, scan_radar
+from adas_perception.sim.setup import SensorSetup, generator
 from adas_perception.sim.traffic import Actor
 from adas_perception.sim.vehicle import Car, CarParams, DriverAction
-from adas_perception.types import DriverInput, EgoState, Image, RadarScan, UltrasonicEcho, nanoseconds
+from adas_perception.types import (
+    Detections,
+    DriverInput,
+    EgoState,
+    Image,
+    LaneLines,
+    RadarScan,
+    UltrasonicEcho,
+    nanoseconds,
+)
 
 _RAIL_REACH_M = 120.0
-_RAIL_POST_M = 4.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Truth:
 
 
 class World:
-    """A scenario in motion; time starts at ``start_ns``."""
+    """A scenario in motion; time starts at ``start_ns``. ``contact`` is the first body that the ego has hit."""
 
     def __init__(
         self,
@@ -67,24 +73,29 @@ class World:
         noise: EgoNoise | None = None,
         camera: CameraModel = DEFAULT_CAMERA,
         start_ns: int = 0,
+        sensors: SensorSetup | None = None,
     ) -> None:
         self.scenario = scenario
         self.road = scenario.road
         self.seed = seed
         self.start_ns = self.stamp_ns = start_ns
-        self._noise = noise
+        self.sensors = sensors or SensorSetup()
+        self._noise = noise or self.sensors.ego
         self.camera = camera
         self._renderer: CameraRenderer | None = None
         params = params or CarParams()
-        x, y = self.road.to_map(scenario.start_s_m, scenario.start_d_m)
-        start = self.road.point(scenario.start_s_m)
-        self.car = Car(params, float(x), float(y), start.yaw_rad, scenario.start_speed_mps)
-        self.car.settle(params.vehicle.steering_for(start.curvature, scenario.start_speed_mps))
+        x, y, yaw = self.road.place(scenario.start_s_m, scenario.start_d_m)
+        self.car = Car(params, x, y, yaw, scenario.start_speed_mps)
+        curvature = self.road.point(scenario.start_s_m).curvature
+        self.car.settle(params.vehicle.steering_for(curvature, scenario.start_speed_mps))
         self.actors = tuple(Actor.from_spec(spec, self.road) for spec in scenario.actors)
         self.s_m, self.d_m = scenario.start_s_m, scenario.start_d_m
+        self.contact: Contact | None = None
+        self._outline = outline(params.vehicle)
         self._start_lane = self.road.lane_of(self.d_m)
-        self._driver = Driver(scenario.driver, params.vehicle, self.d_m)
-        self.action: DriverAction = self._act()
+        self._driver = Driver(scenario.driver, params.vehicle, self.d_m, seed)
+        self._scene: Surroundings | None = None
+        self.action: DriverAction = self._act(None)
 
     @property
     def time_s(self) -> float:
@@ -97,22 +108,62 @@ class World:
         return self.time_s >= self.scenario.duration_s
 
     def step(
-        self, dt_s: float, accel_request_mps2: float | None = None, steering_request_rad: float | None = None
+        self,
+        dt_s: float,
+        accel_request_mps2: float | None = None,
+        steering_request_rad: float | None = None,
+        cue: Cue | None = None,
     ) -> None:
-        """Advance by ``dt_s`` (a multiple of 5 ms) with what the bus asks of the plant; None is no request."""
-        self.action = self._act()
+        """Advance by ``dt_s`` (a multiple of 5 ms) with what the bus asks of the plant; None is no request.
+
+        ``cue`` is what the driver has noticed of the assistance.
+        """
+        self.action = self._act(cue)
+        before = [self._poses(actor) for actor in self.actors] if self.contact is None else []
+        speed_before, time_before = self.car.speed_mps, self.time_s
         front = self.s_m + self.car.params.vehicle.front_x_m
         for actor in self.actors:
-            actor.step(dt_s, self.time_s, self.road, front, self.actors)
+            actor.step(dt_s, time_before, self.road, front, self.actors, speed_before)
         self.car.step(dt_s, accel_request_mps2, steering_request_rad, self.action)
         self.stamp_ns += nanoseconds(dt_s)
-        self.s_m, self.d_m = self.road.to_road(self.car.x_m, self.car.y_m, self.s_m)
+        self._scene = None
+        self.s_m, self.d_m = self.road.to_road(self.car.x_m, self.car.y_m, self.s_m + speed_before * dt_s)
+        if self.contact is None:
+            self._look_for_contact(before, speed_before, time_before, dt_s)
 
-    def _act(self) -> DriverAction:
-        return self._driver.act(self.time_s, self.stamp_ns, self.car, self.road, self.s_m, self.d_m)
+    def _act(self, cue: Cue | None) -> DriverAction:
+        return self._driver.act(self.time_s, self.stamp_ns, self.car, self.road, self.s_m, self.d_m, cue)
 
-    def _rng(self, sensor: str) -> np.random.Generator:
-        return np.random.default_rng((self.seed, zlib.crc32(sensor.encode()), self.stamp_ns - self.start_ns))
+    def _poses(self, actor: Actor) -> tuple[Pose, Pose]:
+        car = self.car
+        return Pose(car.x_m, car.y_m, car.yaw_rad), Pose(actor.x_m, actor.y_m, actor.yaw_rad)
+
+    def _look_for_contact(
+        self, before: list[tuple[Pose, Pose]], speed_mps: float, time_s: float, dt_s: float
+    ) -> None:
+        """Keep the earliest touch within the step that has just ended."""
+        hits = [i for i, box in enumerate(self.surroundings().boxes) if touches(box, self._outline)]
+        touched = [(*first_touch(self.actors[i], before[i], self._poses(self.actors[i]), self._outline), i)
+                   for i in hits]  # fmt: skip
+        if not touched:
+            return
+        share, box, i = min(touched, key=lambda t: t[0])
+        ego_mps = speed_mps + share * (self.car.speed_mps - speed_mps)
+        vehicle = self.car.params.vehicle
+        self.contact = Contact(
+            self.actors[i].spec.name,
+            time_s + share * dt_s,
+            ego_mps,
+            ego_mps - self.surroundings().boxes[i].vx_mps,
+            100.0 * (0.5 + box.y_m / vehicle.width_m),
+            box.x_m > vehicle.front_x_m - 0.3,
+        )
+
+    def _rng(self, sensor: str) -> Random:
+        return generator(self.seed, sensor, self.stamp_ns - self.start_ns)
+
+    def _noisy_rng(self, sensor: str) -> Random | None:
+        return self._rng(sensor) if self.sensors.noisy else None
 
     # --- what the stack may see ------------------------------------------------------------------------------
 
@@ -127,12 +178,26 @@ class World:
 
     def radar(self, name: str) -> RadarScan:
         """Scan with the radar ``front``, ``rear_left`` or ``rear_right``."""
-        ego = self.car.measured(self.stamp_ns)
-        return scan_radar(name, RADARS[name], self.stamp_ns, ego, self.surroundings(), self._rng(name))
+        ego, ghosts = self.car.measured(self.stamp_ns), self.sensors.ghosts
+        points = ghost_points(ghosts, self.seed, self.time_s, ego.speed_mps) if ghosts and name == "front" else ()
+        errors = self.sensors.radars[name]
+        return scan_radar(name, errors, self.stamp_ns, ego, self.surroundings(), self._noisy_rng(name), points)
 
     def ultrasonics(self) -> tuple[UltrasonicEcho, ...]:
         """Measure with all twelve ultrasonic rangers."""
-        return range_ultrasonic(self.stamp_ns, self.surroundings(), self._rng("ultrasonic"))
+        rng = self._noisy_rng("ultrasonic")
+        return range_ultrasonic(self.stamp_ns, self.surroundings(), rng, self.sensors.ultrasonic)
+
+    def detections(self) -> Detections:
+        """Return the boxes that a detector would find in the picture of now."""
+        rng = self._noisy_rng("detections")
+        return see_objects(self.stamp_ns, self.surroundings(), self.camera, self.sensors.camera, rng)
+
+    def lanes(self) -> LaneLines:
+        """Return the boundaries that lane perception would find in the picture of now."""
+        pose = RoadPoint(self.car.x_m, self.car.y_m, self.car.yaw_rad, 0.0)
+        rng = self._noisy_rng("lanes")
+        return see_lanes(self.stamp_ns, self.road, pose, self.s_m, self.d_m, self.sensors.lanes, rng)
 
     def picture(self, renderer: CameraRenderer | None = None) -> Image:
         """Take a picture with the front camera: ``renderer``, or an own one for ``self.camera``.
@@ -143,7 +208,7 @@ class World:
             self._renderer = self._renderer or CameraRenderer(self.road, self.camera, self.seed)
             renderer = self._renderer
         bodies = [
-            Body(box, actor.spec.rgb, actor.braking)
+            Body(box, actor.spec.colour, actor.braking)
             for box, actor in zip(self.surroundings().boxes, self.actors, strict=True)
         ]
         car = self.car
@@ -153,21 +218,20 @@ class World:
 
     def surroundings(self) -> Surroundings:
         """Return bodies and guard rails in base_link."""
-        car = self.car
-        c, s = math.cos(car.yaw_rad), math.sin(car.yaw_rad)
-        boxes = []
-        for actor in self.actors:
-            dx, dy, (vx, vy) = actor.x_m - car.x_m, actor.y_m - car.y_m, actor.velocity_mps
-            boxes.append(Box(
-                c * dx + s * dy, c * dy - s * dx, math.remainder(actor.yaw_rad - car.yaw_rad, math.tau),
-                actor.spec.length_m, actor.spec.width_m, actor.spec.height_m, c * vx + s * vy, c * vy - s * vx,
-            ))  # fmt: skip
-        posts = _RAIL_POST_M * np.arange(
-            math.ceil((self.s_m - _RAIL_REACH_M) / _RAIL_POST_M), math.ceil((self.s_m + _RAIL_REACH_M) / _RAIL_POST_M)
-        )
-        rails = [self.road.to_map(posts, d) for d in self.road.rails_m] or [np.empty((0, 2))]
-        rail = np.concatenate(rails) - (car.x_m, car.y_m)
-        return Surroundings(tuple(boxes), rail @ np.array([[c, -s], [s, c]]))
+        if self._scene is None:
+            car = self.car
+            own = Pose(car.x_m, car.y_m, car.yaw_rad)
+            boxes = tuple(
+                box_at(actor, Pose(actor.x_m, actor.y_m, actor.yaw_rad), own, actor.velocity_mps)
+                for actor in self.actors
+            )
+            posts = self.road.rail_posts(self.s_m, _RAIL_REACH_M)
+            self._scene = Surroundings(boxes, self._to_ego(posts)) if posts else Surroundings(boxes)
+        return self._scene
+
+    def _to_ego(self, points: list[tuple[float, float]]) -> np.ndarray:
+        c, s = math.cos(self.car.yaw_rad), math.sin(self.car.yaw_rad)
+        return (np.array(points) - (self.car.x_m, self.car.y_m)) @ np.array([[c, -s], [s, c]])
 
     def truth(self) -> Truth:
         """Return the figures that judge the run."""
@@ -180,8 +244,8 @@ class World:
         home = self.road.lane_centres_m[self._start_lane]
         left_side = self.d_m + vehicle.width_m / 2.0 + max(swing, 0.0)
         right_side = self.d_m - vehicle.width_m / 2.0 + min(swing, 0.0)
-        lead, gap = self._lead()
-        closing = car.speed_mps - lead.speed_mps if lead else 0.0
+        lead, gap, lead_mps = self._lead()
+        closing = car.speed_mps - lead_mps if lead else 0.0
         return Truth(
             time_s=self.time_s,
             s_m=self.s_m,
@@ -192,37 +256,37 @@ class World:
             to_right_m=right_side - (home - half),
             lead=lead.spec.name if lead else "",
             gap_m=gap,
-            lead_speed_mps=lead.speed_mps if lead else math.nan,
+            lead_speed_mps=lead_mps,
             ttc_s=gap / closing if lead and closing > 0.1 else math.inf,
-            contact=any(self._touches(box) for box in self.surroundings().boxes),
+            contact=any(touches(box, self._outline) for box in self.surroundings().boxes),
         )
 
-    def _lead(self) -> tuple[Actor | None, float]:
+    def _lead(self) -> tuple[Actor | None, float, float]:
+        """Return the next body on the ego's strip of road, the gap to it and its speed along the road."""
         vehicle = self.car.params.vehicle
         front = self.s_m + vehicle.front_x_m
-        best: Actor | None = None
-        best_gap = math.inf
+        best: tuple[Actor | None, float, float] = (None, math.inf, math.nan)
         for actor in self.actors:
-            gap = actor.s_m - actor.spec.length_m / 2.0 - front
-            beside = abs(actor.d_m - self.d_m) > (actor.spec.width_m + vehicle.width_m) / 2.0
-            if not beside and -vehicle.length_m < gap < best_gap:
-                best, best_gap = actor, gap
-        return best, best_gap
+            if not actor.spec.kind.solid:
+                continue
+            s, d, half_s, half_d, along = self._on_road(actor)
+            gap = s - half_s - front
+            beside = abs(d - self.d_m) > half_d + vehicle.width_m / 2.0
+            if not beside and -vehicle.length_m < gap < best[1]:
+                best = actor, gap, along
+        return best
 
-    def _touches(self, box: Box) -> bool:
-        """Tell whether a body overlaps the ego (separating axes of two rectangles)."""
-        vehicle = self.car.params.vehicle
-        if math.hypot(box.x_m, box.y_m) > 15.0:
-            return False
-        half_w = vehicle.width_m / 2.0
-        ego = np.array([
-            [vehicle.front_x_m, half_w], [-vehicle.rear_overhang_m, half_w],
-            [-vehicle.rear_overhang_m, -half_w], [vehicle.front_x_m, -half_w],
-        ])  # fmt: skip
-        other = box.corners()
-        c, s = math.cos(box.yaw_rad), math.sin(box.yaw_rad)
-        for axis in np.array([[1.0, 0.0], [0.0, 1.0], [c, s], [-s, c]]):
-            a, b = ego @ axis, other @ axis
-            if a.max() < b.min() or b.max() < a.min():
-                return False
-        return True
+    def _on_road(self, actor: Actor) -> tuple[float, float, float, float, float]:
+        """Return a body's place on the road, its half extents along and across it, and its speed along it."""
+        spec = actor.spec
+        if spec.way is None and spec.turned_rad == 0.0:
+            return actor.s_m, actor.d_m, spec.length_m / 2.0, spec.width_m / 2.0, actor.speed_mps
+        # A point ahead of the car is near the road at about the same distance along it.
+        s, d = self.road.to_road(actor.x_m, actor.y_m, self.s_m + math.hypot(
+            actor.x_m - self.car.x_m, actor.y_m - self.car.y_m))  # fmt: skip
+        road_yaw = self.road.point(s).yaw_rad
+        c, sine = math.cos(actor.yaw_rad - road_yaw), math.sin(actor.yaw_rad - road_yaw)
+        half_s = (abs(c) * spec.length_m + abs(sine) * spec.width_m) / 2.0
+        half_d = (abs(sine) * spec.length_m + abs(c) * spec.width_m) / 2.0
+        vx, vy = actor.velocity_mps
+        return s, d, half_s, half_d, vx * math.cos(road_yaw) + vy * math.sin(road_yaw)

@@ -1,0 +1,110 @@
+"""The front camera at lane level: the boundaries that lane perception would report, without a picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from adas_perception.params import Params, param
+from adas_perception.sim.curve import RoadPoint
+from adas_perception.sim.road import Line, Road
+from adas_perception.types import LaneLine, LaneLines, LineKind
+
+
+@dataclass(frozen=True)
+class LaneErrors(Params):
+    """How lane perception errs. ``latency_s`` passes from exposure to result."""
+
+    latency_s: float = param(0.05, "from exposure to result", unit="s", low=0.0, high=0.5)
+    range_m: float = param(60.0, "farthest point seen of a fresh line", unit="m", low=10.0, high=150.0)
+    offset_sigma_m: float = param(0.03, "noise of the lateral position", unit="m", low=0.0, high=0.5)
+    heading_sigma_rad: float = param(0.002, "noise of the direction", unit="rad", low=0.0, high=0.05)
+    curvature_sigma: float = param(5e-5, "noise of the curvature", unit="1/m", low=0.0, high=0.01)
+    miss_share: float = param(0.01, "share of lines missed", low=0.0, high=1.0)
+    sees_edges: bool = param(True, "the edge of the asphalt counts as a boundary")
+
+
+VIEW_START_M = 4.0
+# A worn line below this contrast is not seen; confidence and range shrink with the contrast.
+_CONTRAST_MIN = 0.15
+_EDGE_CONFIDENCE = 0.7
+# A cubic cannot follow the road farther than it turns by this.
+_TURN_MAX_RAD = 0.6
+_LOOKED_FOR_M = 6.0
+
+
+def boundaries(road: Road, sees_edges: bool = True) -> list[Line]:
+    """Return all lines of a road, and its edges where no line is painted on them."""
+    lines = [line for line in road.lines if line.contrast >= _CONTRAST_MIN]
+    if sees_edges:
+        edges = [Line(d, LineKind.ROAD_EDGE, contrast=_EDGE_CONFIDENCE) for d in road.edges_m]
+        lines += [edge for edge in edges if all(abs(edge.d_m - line.d_m) > 0.5 for line in lines)]
+    return lines
+
+
+def see_lanes(
+    stamp_ns: int, road: Road, pose: RoadPoint, s_m: float, d_m: float, errors: LaneErrors, rng: Random | None
+) -> LaneLines:
+    """Return the boundaries next to the car; ``pose`` is base_link in the map frame, (s, d) the same on the road."""
+    seen = []
+    places = _places_ahead(road, pose, s_m, errors.range_m)
+    for line in boundaries(road, errors.sees_edges):
+        if abs(line.d_m - d_m) < _LOOKED_FOR_M and (rng is None or rng.random() >= errors.miss_share):
+            seen.append((line.d_m, _fitted(places, line, pose, errors, rng)))
+    return beside(stamp_ns, seen, d_m)
+
+
+def beside(stamp_ns: int, seen: Sequence[tuple[float, LaneLine]], d_m: float) -> LaneLines:
+    """Sort lines, given with their offsets, into left, right and others of a car at the offset ``d_m``."""
+    left = min((pair for pair in seen if pair[0] > d_m), key=_offset, default=None)
+    right = max((pair for pair in seen if pair[0] <= d_m), key=_offset, default=None)
+    others = tuple(pair[1] for pair in seen if pair is not left and pair is not right)
+    return LaneLines(stamp_ns, left and left[1], right and right[1], others)
+
+
+def _offset(pair: tuple[float, LaneLine]) -> float:
+    return pair[0]
+
+
+def _places_ahead(road: Road, pose: RoadPoint, s_m: float, range_m: float) -> list[RoadPoint]:
+    """Return four points of the centreline from beside the car to as far as a cubic can follow."""
+    far = range_m
+    if not road.straight:
+        while far > 8.0 and abs(math.remainder(road.point(s_m + far).yaw_rad - pose.yaw_rad, math.tau)) > _TURN_MAX_RAD:
+            far *= 0.7
+    return [road.point(s_m + share * far) for share in (0.0, 0.25, 0.65, 1.0)]
+
+
+def _fitted(
+    places: list[RoadPoint], line: Line, pose: RoadPoint, errors: LaneErrors, rng: Random | None
+) -> LaneLine:
+    c, s = math.cos(pose.yaw_rad), math.sin(pose.yaw_rad)
+    xs, ys = [], []
+    for x, y, yaw, _ in places:
+        dx, dy = x - line.d_m * math.sin(yaw) - pose.x_m, y + line.d_m * math.cos(yaw) - pose.y_m
+        xs.append(c * dx + s * dy)
+        ys.append(c * dy - s * dx)
+    c0, c1, c2, c3 = cubic_through(xs, ys)
+    if rng is not None:
+        c0 += rng.gauss(0.0, errors.offset_sigma_m)
+        c1 += rng.gauss(0.0, errors.heading_sigma_rad)
+        c2 += rng.gauss(0.0, errors.curvature_sigma) / 2.0
+    reach = max(xs[-1] * (0.5 + 0.5 * line.contrast), VIEW_START_M + 1.0)
+    sigma = math.hypot(0.02, errors.offset_sigma_m) if rng is not None else 0.02
+    return LaneLine((c0, c1, c2, c3), VIEW_START_M, reach, line.contrast, line.kind, sigma)
+
+
+def cubic_through(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float, float, float]:
+    """Return c0..c3 of the cubic through four points of different x (Newton's divided differences)."""
+    x0, x1, x2, x3 = xs
+    y0, y1, y2, y3 = ys
+    a01, a12, a23 = (y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1), (y3 - y2) / (x3 - x2)
+    b02, b13 = (a12 - a01) / (x2 - x0), (a23 - a12) / (x3 - x1)
+    cubic = (b13 - b02) / (x3 - x0)
+    # y = y0 + (x - x0) (a01 + (x - x1) (b02 + (x - x2) cubic)), multiplied out.
+    square = b02 - cubic * (x0 + x1 + x2)
+    linear = a01 - b02 * (x0 + x1) + cubic * (x0 * x1 + x0 * x2 + x1 * x2)
+    constant = y0 - a01 * x0 + b02 * x0 * x1 - cubic * x0 * x1 * x2
+    return constant, linear, square, cubic
