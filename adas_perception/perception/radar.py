@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from adas_perception.params import Mount, Params, param
@@ -24,14 +23,17 @@ class Coverage(Params):
     range_min_m: float = param(0.2, "smallest range", unit="m", low=0.0, high=10.0)
     range_max_m: float = param(200.0, "largest range", unit="m", low=1.0, high=400.0)
 
-    def sees(self, x_m: FloatArray, y_m: FloatArray) -> FloatArray:
+    def sees(self, x_m: FloatArray, y_m: FloatArray) -> NDArray[np.bool_]:
         """Return which points of base_link lie in the field of view, as booleans of the shape of ``x_m``."""
         dx, dy = x_m - self.mount.x_m, y_m - self.mount.y_m
-        bearing = np.arctan2(dy, dx) - self.mount.yaw_rad
-        bearing = (bearing + math.pi) % (2.0 * math.pi) - math.pi
-        reach = np.hypot(dx, dy)
+        c, s = math.cos(self.mount.yaw_rad), math.sin(self.mount.yaw_rad)
+        return self.reaches(c * dx + s * dy, c * dy - s * dx)
+
+    def reaches(self, ahead_m: FloatArray, left_m: FloatArray) -> NDArray[np.bool_]:
+        """Return the same for points given along the axes of the sensor; what is not finite is not seen."""
+        reach = np.hypot(ahead_m, left_m)
         inside = (reach >= self.range_min_m) & (reach <= self.range_max_m)
-        return np.asarray(inside & (np.abs(bearing) <= self.half_fov_rad))
+        return np.asarray(inside & (np.abs(np.arctan2(left_m, ahead_m)) <= self.half_fov_rad))
 
 
 @dataclass(frozen=True)
@@ -87,25 +89,29 @@ class RadarClusterer:
 
         Raises ValueError for a sensor that the car does not have and for arrays that do not fit each other.
         """
-        p = self._params
-        sensor = p.radars.named(scan.sensor)
-        points, rates = self._valid(scan, sensor)
+        sensor = self._params.radars.named(scan.sensor)
+        ahead, left, rates = self._valid(scan, sensor)
         self.rejected += len(scan.range_rate) - len(rates)
-        if not len(rates):
-            return RadarTargets(scan.stamp_ns, scan.sensor)
-        speeds = _over_ground(points, rates, sensor.mount, ego)
         if ego is not None:
             self._drive(ego)
-        group = _groups(points, rates if ego is None else speeds, self._way_m, p)
-        face = _near_face(points, group, sensor.mount, p.face_depth_m)
-        values = np.column_stack([points, rates, speeds])[face]
-        sums = np.column_stack([np.bincount(group[face], column) for column in values.T])
-        means = sums / np.bincount(group[face])[:, None]
-        items = tuple(
-            RadarTarget(x, y, rate, speed, count, scan.sensor)
-            for (x, y, rate, speed), count in zip(means.tolist(), np.bincount(group).tolist(), strict=True)
-        )
-        return RadarTargets(scan.stamp_ns, scan.sensor, items)
+        if not len(rates):
+            return RadarTargets(scan.stamp_ns, scan.sensor)
+        reach = np.hypot(ahead, left)
+        speeds = _over_ground(ahead, left, reach, rates, sensor.mount, ego)
+        c, s = math.cos(sensor.mount.yaw_rad), math.sin(sensor.mount.yaw_rad)
+        x, y = c * ahead - s * left + sensor.mount.x_m, s * ahead + c * left + sensor.mount.y_m
+        group = self._groups(x, y, rates if ego is None else speeds)
+        sizes = np.bincount(group)
+
+        # The near face stands for the group, so that a long object does not pull its own place away.
+        nearest = np.full(len(sizes), np.inf)
+        np.minimum.at(nearest, group, reach)
+        face = reach <= nearest[group] + self._params.face_depth_m
+        group = group[face]
+        on_face = np.bincount(group)
+        means = ((np.bincount(group, values[face]) / on_face).tolist() for values in (x, y, rates, speeds))
+        items = map(RadarTarget, *means, sizes.tolist(), repeat(scan.sensor))
+        return RadarTargets(scan.stamp_ns, scan.sensor, tuple(items))
 
     def _drive(self, ego: EgoState) -> None:
         """Count the way driven: long groups are cut at marks that stand still on the road."""
@@ -114,55 +120,60 @@ class RadarClusterer:
             self._way_m += ego.speed_mps * dt
         self._ego_ns = ego.stamp_ns
 
-    def _valid(self, scan: RadarScan, sensor: Coverage) -> tuple[FloatArray, FloatArray]:
-        """Return the usable detections: points (N, 2) in base_link and their range rates (N,)."""
-        xyz = np.asarray(scan.xyz, dtype=float)
+    def _valid(self, scan: RadarScan, sensor: Coverage) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the usable detections (N,): metres ahead of the sensor and to its left, and range rates."""
+        p, xyz = self._params, np.asarray(scan.xyz, dtype=float)
         rates = np.asarray(scan.range_rate, dtype=float)
         if rates.ndim != 1 or xyz.shape != (len(rates), 3):
             raise ValueError(f"radar '{scan.sensor}': xyz {xyz.shape} must be (N, 3) and range_rate {rates.shape} (N,)")
-        finite = np.isfinite(xyz).all(axis=1) & np.isfinite(rates)
-        xyz, rates = xyz[finite], rates[finite]
-        c, s = math.cos(sensor.mount.yaw_rad), math.sin(sensor.mount.yaw_rad)
-        points = xyz[:, :2] @ np.array([[c, s], [-s, c]]) + (sensor.mount.x_m, sensor.mount.y_m)
-        height = xyz[:, 2] + sensor.mount.z_m
-        p = self._params
+        ahead, left, height = xyz.T
+        height = height + sensor.mount.z_m
+        # No comparison with NaN holds, and infinity is out of every range: what is not finite falls out here too.
         good = (
-            sensor.sees(points[:, 0], points[:, 1])
+            sensor.reaches(ahead, left)
             & (height >= p.height_min_m) & (height <= p.height_max_m)
             & (np.abs(rates) <= p.speed_max_mps)
         )  # fmt: skip
-        return points[good], rates[good]
+        return ahead[good], left[good], rates[good]
+
+    def _groups(self, x: FloatArray, y: FloatArray, speeds: FloatArray) -> NDArray[np.intp]:
+        """Return the number (N,) of each detection's group: close in position and speed, long ones cut along x."""
+        p = self._params
+        scaled = np.array([x / p.gap_along_m, y / p.gap_across_m, speeds / p.gap_speed_mps]).T
+        together = _chained(len(x), cKDTree(scaled).query_pairs(1.0, output_type="ndarray").tolist())
+        low, high = np.full(len(x), np.inf), np.full(len(x), -np.inf)
+        np.minimum.at(low, together, x)
+        np.maximum.at(high, together, x)
+        long = high - low > p.length_max_m
+        if not long.any():
+            return np.asarray(np.unique(together, return_inverse=True)[1])
+        piece = np.where(long[together], (x + self._way_m) // p.length_max_m, 0.0)
+        _, group = np.unique(np.column_stack([together, piece]), axis=0, return_inverse=True)
+        return np.asarray(group).reshape(len(x))
 
 
-def _over_ground(points: FloatArray, rates: FloatArray, mount: Mount, ego: EgoState | None) -> FloatArray:
+def _over_ground(
+    ahead: FloatArray, left: FloatArray, reach: FloatArray, rates: FloatArray, mount: Mount, ego: EgoState | None
+) -> FloatArray:
     """Return the speed (N,) along each ray with the motion of the radar itself added back."""
     if ego is None:
         return np.full(len(rates), np.nan)
-    ray = points - (mount.x_m, mount.y_m)
-    ray /= np.maximum(np.linalg.norm(ray, axis=1, keepdims=True), 1e-6)
-    sensor_velocity = (ego.speed_mps - ego.yaw_rate_radps * mount.y_m, ego.yaw_rate_radps * mount.x_m)
-    return np.asarray(rates + ray @ sensor_velocity)
+    vx, vy = ego.speed_mps - ego.yaw_rate_radps * mount.y_m, ego.yaw_rate_radps * mount.x_m
+    c, s = math.cos(mount.yaw_rad), math.sin(mount.yaw_rad)
+    own = ahead * (c * vx + s * vy) + left * (c * vy - s * vx)
+    return np.asarray(rates + own / np.maximum(reach, 1e-6))
 
 
-def _groups(points: FloatArray, speeds: FloatArray, way_m: float, p: RadarParams) -> NDArray[np.intp]:
-    """Return the number (N,) of the group of each detection: close in position and speed, long groups cut along x."""
-    n = len(points)
-    scaled = np.column_stack([points / (p.gap_along_m, p.gap_across_m), speeds / p.gap_speed_mps])
-    pairs = cKDTree(scaled).query_pairs(1.0, output_type="ndarray")
-    graph = coo_matrix((np.ones(len(pairs), dtype=np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    count, together = connected_components(graph, directed=False)
-    low, high = np.full(count, np.inf), np.full(count, -np.inf)
-    np.minimum.at(low, together, points[:, 0])
-    np.maximum.at(high, together, points[:, 0])
-    long = high - low > p.length_max_m
-    piece = np.where(long[together], (points[:, 0] + way_m) // p.length_max_m, 0.0)
-    _, group = np.unique(np.column_stack([together, piece]), axis=0, return_inverse=True)
-    return np.asarray(group).reshape(n)
+def _chained(count: int, pairs: list[list[int]]) -> list[int]:
+    """Return for each of ``count`` things the lowest one that pairs chain it to (union-find)."""
+    lower = list(range(count))
 
+    def lowest(i: int) -> int:
+        while lower[i] != i:
+            lower[i] = i = lower[lower[i]]
+        return i
 
-def _near_face(points: FloatArray, group: NDArray[np.intp], mount: Mount, depth_m: float) -> NDArray[np.bool_]:
-    """Return which detections (N,) belong to the face of their group that looks at the radar."""
-    reach = np.hypot(points[:, 0] - mount.x_m, points[:, 1] - mount.y_m)
-    nearest = np.full(group.max() + 1, np.inf)
-    np.minimum.at(nearest, group, reach)
-    return np.asarray(reach <= nearest[group] + depth_m)
+    for pair in pairs:
+        a, b = map(lowest, pair)
+        lower[max(a, b)] = min(a, b)
+    return [lowest(i) for i in range(count)]
