@@ -1,34 +1,57 @@
 """The simulated drive under ros2 launch: ``ros2 launch adas_perception demo.launch.py``."""
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, RegisterEventHandler
-from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
-from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
+from pathlib import Path
 
-from adas_perception.can.bus import free_port, server_command
-from adas_perception.ros.launching import launch_description, parameters
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, RegisterEventHandler, Shutdown
+from launch.event_handlers import OnProcessExit, OnProcessStart
+from launch_ros.actions import Node
+from rich import print
+
+from adas_perception.can.bus import await_server, free_port, server_channel, server_command
+from adas_perception.ros.launching import PACKAGE, arguments, parameters, stack
+from adas_perception.ros.runner import SIM_VEHICLE
+from adas_perception.sim.recorder import load_record
+from adas_perception.sim.report import summary_table, write_report
 
 
 def generate_launch_description():
-    """A loopback CAN server, the stack, and the simulated car; everything ends with the drive."""
+    """Start a loopback CAN server, then the stack and the simulated car; everything ends with the drive."""
     port = free_port()
-    bus = {"can_interface": "remote", "can_channel": f"ws://127.0.0.1:{port}/"}
-    server = ExecuteProcess(cmd=server_command(port), output="log")
-    car = Node(
-        package="adas_perception",
-        executable="sim_vehicle",
-        parameters=[
-            *parameters(use_sim_time=False),
-            {"scenario": LaunchConfiguration("scenario"), "out": LaunchConfiguration("out")},
-        ],
-        output="screen",
-    )
-    arguments = [
+    channel = server_channel(port)
+    own = [
         DeclareLaunchArgument("scenario", default_value="demo", description="name of the drive"),
         DeclareLaunchArgument("out", default_value="out/demo", description="folder for report and video"),
     ]
-    stack = launch_description(use_sim_time=True, defaults=bus)
-    end = RegisterEventHandler(OnProcessExit(target_action=car, on_exit=[EmitEvent(event=Shutdown())]))
-    return LaunchDescription([*arguments, server, *stack.entities, car, end])
+    server = ExecuteProcess(cmd=server_command(port), output={"both": "log"})
+    drive = [
+        OpaqueFunction(function=lambda _: await_server(channel)),
+        *stack(use_sim_time=True),
+        OpaqueFunction(function=_car),
+    ]
+    return LaunchDescription(
+        [
+            *own,
+            *arguments(can_interface="remote", can_channel=channel),
+            RegisterEventHandler(OnProcessStart(target_action=server, on_start=drive)),
+            server,
+        ]
+    )
+
+
+def _car(context):
+    """Return the simulated car; it makes the clock, so it must not follow it."""
+    given = context.launch_configurations
+    files = parameters(context, use_sim_time=False, scenario=given["scenario"], out=given["out"])
+    car = Node(package=PACKAGE, executable=SIM_VEHICLE, parameters=files, output="screen")
+    return [RegisterEventHandler(OnProcessExit(target_action=car, on_exit=_finish)), car]
+
+
+def _finish(event, context):
+    """Write the report of a drive that came to its end, and stop everything."""
+    if event.returncode == 0 and not context.is_shutdown:
+        out = Path(context.launch_configurations["out"])
+        record = load_record(out)
+        page = write_report(record, out)
+        print(summary_table(record), f"report: {page}", sep="\n")
+    return [Shutdown(reason="the drive has ended")]

@@ -1,8 +1,10 @@
 """The stack in the car: ``ros2 launch adas_perception jetson.launch.py can_interface:=socketcan can_channel:=can0``."""
 
-from adas_perception.ros.launching import launch_description
+from launch import LaunchDescription
+
+from adas_perception.ros.launching import arguments, stack
 
 
 def generate_launch_description():
-    """All processes of the node table, with the sensors' topics as arguments."""
-    return launch_description(use_sim_time=False)
+    """Start all processes of the node table; parameters and the sensors' topics are arguments."""
+    return LaunchDescription([*arguments(), *stack(use_sim_time=False)])

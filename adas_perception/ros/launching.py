@@ -2,66 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
-from launch.substitutions import LaunchConfiguration
+from launch import LaunchContext
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch_ros.actions import Node
 
 from adas_perception.resources import config_path
-from adas_perception.ros.runner import PROFILE_VARIABLE
+from adas_perception.ros.runner import PROFILE_VARIABLE, overrides_file, parameter_files
 from adas_perception.ros.table import PROCESSES
 
-ARGUMENTS = {
-    "config": (str(config_path("adas.yaml")), "parameter file of the car"),
-    "preset": (str(config_path("adas.yaml")), "parameter file laid over it, e.g. presets/guide.yaml"),
-    "backend": ("auto", "inference backend: auto, tensorrt, openvino, onnxruntime"),
-    "can_interface": ("socketcan", "python-can interface"),
-    "can_channel": ("can0", "channel of that interface"),
-    "image": ("camera/image", "topic of the front camera"),
-    "camera_info": ("camera/camera_info", "topic of its camera_info"),
-    "radar_front": ("radar/front", "topic of the front radar"),
+PACKAGE = "adas_perception"
+# Arguments that set a parameter of the same name; left empty, the parameter files decide.
+SETTINGS = {
+    "backend": "inference backend: auto, tensorrt, openvino, onnxruntime; empty: as the parameter files say",
+    "can_interface": "python-can interface; empty: as the parameter files say",
+    "can_channel": "channel of that interface; empty: as the parameter files say",
 }
-REMAPS = {
+FILES = {
+    "config": "parameter file of the car; empty: the shipped adas.yaml",
+    "preset": "preset laid over it, for example guide; empty: none",
+}
+# Arguments that name a sensor's topic, and the topic of the stack that it replaces.
+TOPICS = {
     "image": "camera/image",
     "camera_info": "camera/camera_info",
     "radar_front": "radar/front",
+    "radar_rear_left": "radar/rear_left",
+    "radar_rear_right": "radar/rear_right",
 }
+COMPRESSED = "/compressed"
 
 
-def parameters(*, use_sim_time: bool) -> list[Any]:
-    """Return the parameter files and the overrides every process gets."""
-    overrides = {
-        "use_sim_time": use_sim_time,
-        "backend": LaunchConfiguration("backend"),
-        "can_interface": LaunchConfiguration("can_interface"),
-        "can_channel": LaunchConfiguration("can_channel"),
-    }
-    return [LaunchConfiguration("config"), LaunchConfiguration("preset"), overrides]
-
-
-def launch_description(
-    *, use_sim_time: bool, without: tuple[str, ...] = (), defaults: Mapping[str, str] | None = None
-) -> LaunchDescription:
-    """Return one action a process of the node table, with the arguments they share."""
-    chosen = {name: (defaults or {}).get(name, value) for name, (value, _) in ARGUMENTS.items()}
-    actions: list[Any] = [
-        DeclareLaunchArgument(name, default_value=chosen[name], description=doc)
-        for name, (_, doc) in ARGUMENTS.items()
+def arguments(**defaults: str) -> list[DeclareLaunchArgument]:
+    """Declare what every launch file can be told; ``defaults`` are those of one launch file."""
+    named = [
+        *((name, "", doc) for name, doc in (FILES | SETTINGS).items()),
+        *((name, topic, f"topic that feeds {topic}") for name, topic in TOPICS.items()),
     ]
-    actions.append(SetEnvironmentVariable(PROFILE_VARIABLE, str(config_path("fastdds_shm.xml"))))
-    for process in PROCESSES:
-        if process not in without:
-            actions.append(
-                Node(
-                    package="adas_perception",
-                    executable=f"{process}_process",
-                    namespace="adas",
-                    parameters=parameters(use_sim_time=use_sim_time),
-                    remappings=[(topic, LaunchConfiguration(name)) for name, topic in REMAPS.items()],
-                    output="screen",
-                )
-            )
-    return LaunchDescription(actions)
+    return [DeclareLaunchArgument(n, default_value=defaults.get(n, value), description=doc) for n, value, doc in named]
+
+
+def parameters(context: LaunchContext, **values: object) -> list[Path]:
+    """Return the parameter files of a process: the car's, the preset, then ``values`` and the given arguments.
+
+    Raises ParameterError for a file that is missing or wrong.
+    """
+    given = context.launch_configurations
+    settings = {name: given[name] for name in SETTINGS if given[name]}
+    files = parameter_files(Path(given["config"]) if given["config"] else None, given["preset"])
+    return [*files, overrides_file({**settings, **values})]
+
+
+def stack(*, use_sim_time: bool, without: tuple[str, ...] = ()) -> list[Any]:
+    """Return the actions that start the processes of the node table, except those named ``without``."""
+    wanted = [process for process in PROCESSES if process not in without]
+    return [
+        SetEnvironmentVariable(PROFILE_VARIABLE, str(config_path("fastdds_shm.xml"))),
+        OpaqueFunction(function=_processes, args=[wanted, use_sim_time]),
+    ]
+
+
+def _processes(context: LaunchContext, wanted: list[str], use_sim_time: bool) -> list[Node]:
+    files = parameters(context, use_sim_time=use_sim_time)
+    chosen = [(topic, context.launch_configurations[name]) for name, topic in TOPICS.items()]
+    compressed = (TOPICS["image"] + COMPRESSED, context.launch_configurations["image"] + COMPRESSED)
+    # A node name here would rename every node of the process.
+    return [
+        Node(
+            package=PACKAGE,
+            executable=f"{process}_process",
+            parameters=files,
+            remappings=[*chosen, compressed],
+            output="screen",
+        )
+        for process in wanted
+    ]

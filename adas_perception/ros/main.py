@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-
-from adas_perception.params import ParameterError
-from adas_perception.ros.node import AdasNode
 from adas_perception.ros.table import NODES, PROCESSES, nodes_of
+
+if TYPE_CHECKING:
+    from adas_perception.ros.node import AdasNode
 
 BAD_PARAMETERS = 2
 
@@ -22,8 +22,27 @@ def _class(target: str) -> type[AdasNode]:
     return found
 
 
-def run(targets: list[str]) -> int:
-    """Spin the nodes in one executor until SIGINT or SIGTERM; returns the exit status of the process."""
+def _on_signals(action: Callable[..., None] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, action)
+
+
+def _interrupt_once(*_: object) -> None:
+    """End the process on the first signal; those that follow must not disturb its end.
+
+    ``ros2 launch`` without a terminal sends SIGINT to processes that Ctrl-C has reached already.
+    """
+    _on_signals(lambda *_: None)
+    raise KeyboardInterrupt
+
+
+def _spin(targets: list[str]) -> int:
+    """Spin the nodes in one executor until one has finished; returns the exit status of the process."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+
+    from adas_perception.params import ParameterError
+
     try:
         rclpy.init(args=sys.argv)
     except RuntimeError as error:
@@ -40,16 +59,33 @@ def run(targets: list[str]) -> int:
             executor.spin_until_future_complete(end)
         else:
             executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         pass
     except ParameterError as error:
         print(f"adas: {error}", file=sys.stderr)
         return BAD_PARAMETERS
+    except Exception:
+        # A signal shuts ROS down under whatever is being called; that is no failure.
+        if rclpy.ok():
+            raise
     finally:
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
     return max((node.exit_status for node in nodes), default=0)
+
+
+def run(targets: list[str]) -> int:
+    """Run the nodes until they have finished, or until SIGINT or SIGTERM; returns the exit status of the process."""
+    _on_signals(_interrupt_once)
+    try:
+        return _spin(targets)
+    except KeyboardInterrupt:
+        # The signal came while ROS was still being imported or started.
+        return 0
+    finally:
+        # The interpreter's own end would put back the default action of every handler but this one.
+        _on_signals(signal.SIG_IGN)
 
 
 _targets = {node.name: [node.target] for node in NODES}

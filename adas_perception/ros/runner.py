@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
@@ -9,14 +10,19 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from types import TracebackType
 from typing import IO
 
-from adas_perception.params import Config
+import yaml
+
+from adas_perception.params import NAMESPACE, Config
 from adas_perception.resources import config_path
-from adas_perception.ros.table import PROCESSES
+from adas_perception.ros.table import NODES, PROCESSES
 
 STOP_TIMEOUT_S = 5.0
+# Runs beside the stack in a simulated drive, so it is not part of the node table.
+SIM_VEHICLE = "sim_vehicle"
 # Fast DDS reads its profile from a variable whose name changed with version 3.
 PROFILE_VARIABLES = {"humble": "FASTRTPS_DEFAULT_PROFILES_FILE", "jazzy": "FASTRTPS_DEFAULT_PROFILES_FILE"}
 PROFILE_VARIABLE = PROFILE_VARIABLES.get(os.environ.get("ROS_DISTRO", ""), "FASTDDS_DEFAULT_PROFILES_FILE")
@@ -40,9 +46,10 @@ def overrides_file(values: Mapping[str, object]) -> Path:
     Each node is named: ROS ranks a node's own section in an early file above '/**' in a later one, and `-p` is '/**'.
     """
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
-    sections = {f"{NAMESPACE}/{name}": {"ros__parameters": plain} for name in (*(n.name for n in NODES), SIM_VEHICLE)}
+    nodes = [*(node.name for node in NODES), SIM_VEHICLE]
+    sections = {f"{NAMESPACE}/{node}": {"ros__parameters": dict(plain)} for node in nodes}
     with NamedTemporaryFile("w", prefix="adas_", suffix=".yaml", delete=False) as file:
-        yaml.safe_dump(sections if plain else {}, file)
+        yaml.safe_dump(sections, file)
     path = Path(file.name)
     atexit.register(path.unlink, missing_ok=True)
     return path
@@ -53,7 +60,7 @@ def ros_arguments(
 ) -> list[str]:
     """Return the ``--ros-args`` of a process."""
     arguments = ["--ros-args"]
-    for file in [*files, overrides_file(parameters)]:
+    for file in [*files, *([overrides_file(parameters)] if parameters else [])]:
         arguments += ["--params-file", str(file)]
     for topic, target in remaps.items():
         arguments += ["-r", f"{topic}:={target}"]
