@@ -112,6 +112,12 @@ class Car:
         self._brake_line = DeadTime(params.brake_dead_s)
         self._steering_line = DeadTime(params.steering_dead_s)
         self._steering_lagged_rad = 0.0
+        # What the steps need over and over.
+        self._grip_mps2 = params.mu * GRAVITY_MPS2
+        self._rear_axle_m = params.rear_axle_m
+        self._front_npr = params.front_stiffness_npr
+        self._mass_kg = params.loaded_kg
+        self._inertia_kgm2 = params.yaw_inertia_kgm2 * params.mass_factor
 
     @property
     def course_rad(self) -> float:
@@ -182,7 +188,7 @@ class Car:
         self._accelerate(driver.gear)
 
     def _accelerate(self, gear: Gear) -> None:
-        grip = self.params.mu * GRAVITY_MPS2
+        grip = self._grip_mps2
         forward = -1.0 if gear is Gear.REVERSE else 1.0
         along = min(max(self._drive_mps2 - self._brake_mps2, -grip), grip)
         before = self.speed_mps * forward
@@ -207,36 +213,45 @@ class Car:
         self.steering_rad = min(max(self.steering_rad + step, -limit), limit)
 
     def _move(self) -> None:
-        p, v = self.params, self.speed_mps
-        kinematic_rate = v * math.tan(self.steering_rad) / p.vehicle.wheelbase_m
-        kinematic_slip = p.rear_axle_m * kinematic_rate
+        v, rear_m = self.speed_mps, self._rear_axle_m
+        if self.steering_rad == self.yaw_rate_radps == self.slip_mps == 0.0:
+            self.x_m += v * math.cos(self.yaw_rad) * STEP_S
+            self.y_m += v * math.sin(self.yaw_rad) * STEP_S
+            return
+        rolling = math.tan(self.steering_rad)
+        kinematic_rate = v * rolling / self.params.vehicle.wheelbase_m
         if v > _KINEMATIC_MPS:
-            rate, slip = self._tyres(v)
+            rate, slip = self._tyres(v, rolling)
             share = min((v - _KINEMATIC_MPS) / (_DYNAMIC_MPS - _KINEMATIC_MPS), 1.0)
             self.yaw_rate_radps = kinematic_rate + share * (rate - kinematic_rate)
-            self.slip_mps = kinematic_slip + share * (slip - kinematic_slip)
+            self.slip_mps = rear_m * kinematic_rate + share * (slip - rear_m * kinematic_rate)
         else:
-            self.yaw_rate_radps, self.slip_mps = kinematic_rate, kinematic_slip
+            self.yaw_rate_radps, self.slip_mps = kinematic_rate, rear_m * kinematic_rate
 
-        rear_lateral = self.slip_mps - p.rear_axle_m * self.yaw_rate_radps
+        rear_lateral = self.slip_mps - rear_m * self.yaw_rate_radps
         middle = self.yaw_rad + self.yaw_rate_radps * STEP_S / 2.0
-        self.x_m += (v * math.cos(middle) - rear_lateral * math.sin(middle)) * STEP_S
-        self.y_m += (v * math.sin(middle) + rear_lateral * math.cos(middle)) * STEP_S
+        c, s = math.cos(middle), math.sin(middle)
+        self.x_m += (v * c - rear_lateral * s) * STEP_S
+        self.y_m += (v * s + rear_lateral * c) * STEP_S
         self.yaw_rad = math.remainder(self.yaw_rad + self.yaw_rate_radps * STEP_S, math.tau)
 
-    def _tyres(self, v: float) -> tuple[float, float]:
-        """Return yaw rate and lateral speed one step on, from the lateral tyre forces."""
-        p = self.params
-        grip = p.mu * GRAVITY_MPS2
-        used = min(abs(self.accel_mps2) / grip, 1.0)
-        lateral = max(math.sqrt(1.0 - used**2), _ABS_LATERAL_SHARE) * grip * p.loaded_kg / p.vehicle.wheelbase_m
-        front_max, rear_max = lateral * p.rear_axle_m, lateral * p.front_axle_m
-        # The tangent keeps tight turns on the circle of Vehicle.curvature_for.
-        front_slip = math.tan(self.steering_rad) - (self.slip_mps + p.front_axle_m * self.yaw_rate_radps) / v
-        rear_slip = -(self.slip_mps - p.rear_axle_m * self.yaw_rate_radps) / v
-        front = min(max(p.front_stiffness_npr * front_slip, -front_max), front_max)
-        rear = min(max(p.rear_stiffness_npr * rear_slip, -rear_max), rear_max)
-        moment, inertia = p.front_axle_m * front - p.rear_axle_m * rear, p.yaw_inertia_kgm2 * p.mass_factor
-        rate = self.yaw_rate_radps + moment / inertia * STEP_S
-        slip = self.slip_mps + ((front + rear) / p.loaded_kg - v * self.yaw_rate_radps) * STEP_S
-        return rate, slip
+    def _tyres(self, v: float, rolling: float) -> tuple[float, float]:
+        """Return yaw rate and lateral speed one step on, from the lateral tyre forces.
+
+        ``rolling`` is the tangent of the steering angle: it keeps tight turns on the circle of
+        Vehicle.curvature_for.
+        """
+        front_m, rear_m = self.params.front_axle_m, self._rear_axle_m
+        rate, slip = self.yaw_rate_radps, self.slip_mps
+        used = min(abs(self.accel_mps2) / self._grip_mps2, 1.0)
+        share = max(math.sqrt(1.0 - used * used), _ABS_LATERAL_SHARE)
+        lateral = share * self._grip_mps2 * self._mass_kg / (front_m + rear_m)
+        front_max, rear_max = lateral * rear_m, lateral * front_m
+        front = self._front_npr * (rolling - (slip + front_m * rate) / v)
+        rear = self.params.rear_stiffness_npr * (rear_m * rate - slip) / v
+        front = min(max(front, -front_max), front_max)
+        rear = min(max(rear, -rear_max), rear_max)
+        return (
+            rate + (front_m * front - rear_m * rear) / self._inertia_kgm2 * STEP_S,
+            slip + ((front + rear) / self._mass_kg - v * rate) * STEP_S,
+        )
