@@ -28,6 +28,7 @@ tr:last-child td { border-bottom:0; }
 td.value { white-space:nowrap; font-weight:600; }
 td.limit { color:var(--dim); }
 .pass { color:var(--ok); font-weight:600; } .fail { color:var(--bad); font-weight:700; }
+.slow { color:#8a6000; font-weight:600; }
 .book img { width:100%; display:block; border-radius:6px; background:#12161b; }
 .controls { display:flex; gap:12px; align-items:center; margin-top:10px; }
 .controls button { font:inherit; padding:4px 0; width:76px; border:1px solid var(--line); background:#fff;
@@ -65,8 +66,7 @@ dt { color:var(--dim); } dd { margin:0; overflow-wrap:anywhere; }
       <tr><th>check</th><th>measured</th><th>allowed</th><th></th></tr>
       {% for v in verdicts %}
       <tr><td>{{ v.name }}</td><td class="value">{{ v.value }}</td><td class="limit">{{ v.limit }}</td>
-        <td>{% if v.passed %}<span class="pass">pass</span>
-          {% else %}<span class="fail">FAIL</span>{% endif %}</td></tr>
+        <td><span class="{{ v.word|lower }}">{{ v.word }}</span></td></tr>
       {% endfor %}
       {% for name, value in figures %}
       <tr><td>{{ name }}</td><td class="value">{{ value }}</td><td></td><td></td></tr>

@@ -21,7 +21,7 @@ __all__ = ["Verdict", "figures", "summary_table", "verdicts", "write_report"]
 _FLIP_BOOK_PICTURES = 120
 _FLIP_BOOK_WIDTH_PX = 720
 _HIDDEN_INFO = frozenset({"scenario", "title", "chapters", "lane_width_m", "car_width_m", "wall_s"})
-_MARKS = {True: "[green]pass[/green]", False: "[bold red]FAIL[/bold red]"}
+_MARKS = {"pass": "[green]pass[/green]", "slow": "[yellow]slow[/yellow]", "FAIL": "[bold red]FAIL[/bold red]"}
 
 
 def summary_table(record: Record) -> Table:
@@ -32,7 +32,7 @@ def summary_table(record: Record) -> Table:
     table.add_column("allowed")
     table.add_column("")
     for verdict in verdicts(record):
-        table.add_row(verdict.name, verdict.value, verdict.limit, _MARKS[verdict.passed])
+        table.add_row(verdict.name, verdict.value, verdict.limit, _MARKS[verdict.word])
     for name, value in figures(record) if len(record.signals["time_s"]) else ():
         table.add_row(name, value, "", "")
     return table
@@ -63,7 +63,7 @@ def _render(record: Record) -> str:
         scenario=record.info.get("scenario", ""),
         duration_s=record.duration_s,
         factor=real_time_factor(record),
-        broken=sum(not v.passed for v in judged),
+        broken=sum(v.word == "FAIL" for v in judged),
         verdicts=judged,
         figures=figures(record) if driven else (),
         details=_details(record.info),
