@@ -14,7 +14,7 @@ from rich.console import Console
 
 from adas_perception.sim.draw import draw_camera, draw_top_view
 from adas_perception.sim.judge import figures, verdicts
-from adas_perception.sim.recorder import Record, Recorder, Row, load_record, save_record
+from adas_perception.sim.recorder import Record, Recorder, Row, StateChange, load_record, save_record
 from adas_perception.sim.report import summary_table, write_report
 from adas_perception.sim.scenarios import scenario
 from adas_perception.sim.video import GIF_LIMIT_BYTES
@@ -114,6 +114,17 @@ def test_slow_chain_fails_the_latency_checks(record: Record) -> None:
     assert [name for name, passed in slow.items() if not passed] == [
         "Camera to CAN, p50 / p99", "… beyond the network, p50"
     ]  # fmt: skip
+
+
+def test_a_slow_computer_fails_no_drive(record: Record) -> None:
+    slow = verdicts(replace(record, latency_ms=record.latency_ms + 400.0))
+    assert {v.word for v in slow} == {"pass", "slow"}
+
+
+def test_time_outside_the_normal_mode_counts(record: Record) -> None:
+    lost = (StateChange(0.0, "safety", "NORMAL", "ok", 0), StateChange(2.0, "safety", "FALLBACK", "x", 2))
+    found = named(replace(record, states=lost))
+    assert not found["Time in another mode than NORMAL"]
 
 
 def test_what_was_not_measured_is_said_not_passed(record: Record) -> None:
