@@ -7,6 +7,7 @@ acceleration along x (m/s2) that decays like a Singer model. All functions take 
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -15,18 +16,29 @@ from adas_perception.types import FloatArray
 
 X, Y, VX, VY, AX = range(5)
 SIZE = 5
+IDENTITY: FloatArray = np.eye(SIZE)
 PLACE, VELOCITY = slice(X, Y + 1), slice(VX, VY + 1)
 
 
-def _motion(dt_s: float, acceleration_time_s: float) -> FloatArray:
-    """Transition (5, 5) over ``dt_s``: straight motion with an acceleration that fades."""
-    return np.array([
+# Sensors have fixed cycles: the same few time steps come again and again.
+@functools.lru_cache(maxsize=16)
+def _motion(dt_s: float, acceleration_time_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Straight motion over ``dt_s`` with an acceleration that fades.
+
+    Returns the transition and the noise (5, 5) of a white jerk of 1 along x and of a white acceleration of 1 along y.
+    """
+    transition = np.array([
         [1.0, 0.0, dt_s, 0.0, dt_s**2 / 2.0],
         [0.0, 1.0, 0.0, dt_s, 0.0],
         [0.0, 0.0, 1.0, 0.0, dt_s],
         [0.0, 0.0, 0.0, 1.0, 0.0],
         [0.0, 0.0, 0.0, 0.0, math.exp(-dt_s / acceleration_time_s)],
     ])  # fmt: skip
+    along = np.zeros(SIZE)
+    along[[X, VX, AX]] = dt_s**2 / 6.0, dt_s / 2.0, 1.0
+    across = np.zeros(SIZE)
+    across[[Y, VY]] = dt_s / 2.0, 1.0
+    return transition, np.outer(along, along) * dt_s, np.outer(across, across) * dt_s
 
 
 def predict(
@@ -38,15 +50,8 @@ def predict(
     ``jerk`` (N,) is the density of the white jerk along x in m/s3/sqrt(Hz), ``lateral`` (N,) that of the white
     acceleration along y in m/s2/sqrt(Hz).
     """
-    F = _motion(dt_s, acceleration_time_s)
-    along = np.zeros(SIZE)
-    along[[X, VX, AX]] = dt_s**2 / 6.0, dt_s / 2.0, 1.0
-    across = np.zeros(SIZE)
-    across[[Y, VY]] = dt_s / 2.0, 1.0
-    noise = (
-        (jerk**2 * dt_s)[:, None, None] * np.outer(along, along)
-        + (lateral**2 * dt_s)[:, None, None] * np.outer(across, across)
-    )  # fmt: skip
+    F, along, across = _motion(dt_s, acceleration_time_s)
+    noise = (jerk**2)[:, None, None] * along + (lateral**2)[:, None, None] * across
     return states @ F.T, F @ covariances @ F.T + noise
 
 
@@ -55,8 +60,13 @@ def follow_car(
 ) -> tuple[FloatArray, FloatArray]:
     """Express the tracks in base_link after the car has moved to the pose x, y, yaw of the old base_link."""
     c, s = math.cos(yaw_rad), math.sin(yaw_rad)
-    turn = np.eye(SIZE)
-    turn[np.ix_([X, Y], [X, Y])] = turn[np.ix_([VX, VY], [VX, VY])] = [[c, s], [-s, c]]
+    turn = np.array([
+        [c, s, 0.0, 0.0, 0.0],
+        [-s, c, 0.0, 0.0, 0.0],
+        [0.0, 0.0, c, s, 0.0],
+        [0.0, 0.0, -s, c, 0.0],
+        [0.0, 0.0, 0.0, 0.0, 1.0],
+    ])  # fmt: skip
     moved = states - np.array([x_m, y_m, 0.0, 0.0, 0.0])
     return moved @ turn.T, turn @ covariances @ turn.T
 
@@ -69,11 +79,11 @@ def update(
     The covariance is updated in Joseph's form, which stays positive definite.
     """
     HP = H @ covariances
-    gain = np.swapaxes(np.linalg.solve(HP @ np.swapaxes(H, 1, 2) + R, HP), 1, 2)
-    keep = np.eye(SIZE) - gain @ H
+    gain = np.linalg.solve(HP @ H.transpose(0, 2, 1) + R, HP).transpose(0, 2, 1)
+    keep = IDENTITY - gain @ H
     corrected = states + (gain @ innovation[..., None])[..., 0]
-    spread = keep @ covariances @ np.swapaxes(keep, 1, 2) + gain @ R @ np.swapaxes(gain, 1, 2)
-    return corrected, (spread + np.swapaxes(spread, 1, 2)) / 2.0
+    spread = keep @ covariances @ keep.transpose(0, 2, 1) + gain @ R @ gain.transpose(0, 2, 1)
+    return corrected, (spread + spread.transpose(0, 2, 1)) / 2.0
 
 
 def distance2(innovation: FloatArray, spread: FloatArray) -> FloatArray:

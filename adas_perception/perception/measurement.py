@@ -51,7 +51,17 @@ class SensorNoise(Params):
     camera_range_max_m: float = param(80.0, "largest distance of a camera box", unit="m", low=5.0, high=200.0)
 
 
-@dataclass(frozen=True)
+class Face(NamedTuple):
+    """The point of a box that a sensor sees: its offset from the centre (m) and its covariance (m2)."""
+
+    x_m: float
+    y_m: float
+    xx: float
+    xy: float
+    yy: float
+
+
+@dataclass(frozen=True, slots=True)
 class Observations:
     """M points of one sensor cycle in base_link: (M, 2) with covariances (M, 2, 2).
 
@@ -89,10 +99,10 @@ class Observations:
 def from_radar(targets: RadarTargets, coverage: Coverage, noise: SensorNoise) -> Observations:
     """Return the targets of one radar cycle; one without speed over ground still counts by its place."""
     rows = np.array([(t.x_m, t.y_m, t.speed_mps) for t in targets.items], dtype=float).reshape(-1, 3)
-    rows = rows[np.isfinite(rows[:, :2]).all(axis=1)]
+    finite = np.isfinite(rows)
+    rows, measured = rows[finite[:, 0] & finite[:, 1]], finite[finite[:, 0] & finite[:, 1], 2]
     n = len(rows)
-    measured = np.isfinite(rows[:, 2])
-    rays, covariances = _polar(rows[:, :2], coverage.mount, np.full(n, noise.radar_range_m), noise.radar_bearing_rad)
+    rays, covariances = _polar(rows[:, :2], coverage.mount, noise.radar_range_m, noise.radar_bearing_rad)
     return Observations(
         targets.stamp_ns, Sensor.RADAR, coverage, (coverage.mount.x_m, coverage.mount.y_m),
         rows[:, :2], covariances, rays,
@@ -123,7 +133,7 @@ def from_camera(detections: Detections, camera: CameraModel, noise: SensorNoise)
         labels.append(box.label)
     table = np.array(rows, dtype=float).reshape(-1, 4)
     n = len(table)
-    rays, covariances = _polar(table[:, :2], mount, table[:, 2], noise.camera_bearing_rad)
+    rays, covariances = _polar(table[:, :2], mount, table[:, 2:3], noise.camera_bearing_rad)
     return Observations(
         detections.stamp_ns, Sensor.CAMERA, Coverage(mount, half_fov, 0.0, noise.camera_range_max_m),
         (mount.x_m, mount.y_m), table[:, :2], covariances, rays,
@@ -132,30 +142,35 @@ def from_camera(detections: Detections, camera: CameraModel, noise: SensorNoise)
 
 
 def _polar(
-    points: FloatArray, mount: Mount, range_sigmas: FloatArray, bearing_sigma: float
+    points: FloatArray, mount: Mount, range_sigma: FloatArray | float, bearing_sigma: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the rays (M, 2) to the points and the errors of range and bearing laid into x and y (M, 2, 2)."""
+    """Return the rays (M, 2) to the points and the errors of range and bearing laid into x and y (M, 2, 2).
+
+    ``range_sigma`` is one for all points or a column (M, 1).
+    """
     rays = points - (mount.x_m, mount.y_m)
-    reach = np.maximum(np.linalg.norm(rays, axis=1, keepdims=True), 1e-3)
+    reach = np.maximum(np.hypot(rays[:, 0], rays[:, 1]), 1e-3)[:, None]
     rays = rays / reach
-    along = rays * range_sigmas[:, None]
-    across = np.column_stack([-rays[:, 1], rays[:, 0]]) * reach * bearing_sigma
+    along, across = rays * range_sigma, rays[:, ::-1] * (-1.0, 1.0) * (reach * bearing_sigma)
     return rays, along[:, :, None] * along[:, None, :] + across[:, :, None] * across[:, None, :]
 
 
-def near_faces(
-    centres: FloatArray, yaws: FloatArray, sizes: FloatArray, origin: tuple[float, float]
-) -> tuple[FloatArray, FloatArray]:
-    """Return where on N boxes a sensor at ``origin`` sees them: offsets (N, 2) from the centres, covariances (N, 2, 2).
+def near_face(x_m: float, y_m: float, yaw_rad: float, size: Size, origin: tuple[float, float]) -> Face:
+    """Return where on a box with this centre, heading and size a sensor at ``origin`` sees it.
 
-    Boxes have centres (N, 2), yaws (N,) and sizes (N, 3). From before or behind a box it is the middle of that face,
-    anywhere across its width; from abeam the point of the side next to the sensor, anywhere along its length.
+    From before or behind the box it is the middle of that face, anywhere across its width; from abeam the point of
+    the side next to the sensor, anywhere along its length.
     """
-    turn = np.stack([np.cos(yaws), -np.sin(yaws), np.sin(yaws), np.cos(yaws)], axis=-1).reshape(-1, 2, 2)
-    sensor = ((origin - centres)[:, None] @ turn)[:, 0]
-    half = sizes[:, :2] / 2.0
-    abeam = np.abs(sensor[:, :1]) <= half[:, :1]
-    faces = np.copysign(half, sensor)
-    point = np.where(abeam, np.column_stack([sensor[:, 0], faces[:, 1]]), faces * (1.0, 0.0))
-    along_face = turn * (ANYWHERE * half * np.hstack([abeam, ~abeam]))[:, None]
-    return (turn @ point[..., None])[..., 0], along_face @ np.swapaxes(along_face, 1, 2)
+    c, s = math.cos(yaw_rad), math.sin(yaw_rad)
+    dx, dy = origin[0] - x_m, origin[1] - y_m
+    ahead, left = c * dx + s * dy, c * dy - s * dx
+    half_length, half_width = size.length_m / 2.0, size.width_m / 2.0
+    if abs(ahead) <= half_length:
+        ahead, left, spread = ahead, math.copysign(half_width, left), ANYWHERE * half_length
+        along_x, along_y = spread * c, spread * s
+    else:
+        ahead, left, spread = math.copysign(half_length, ahead), 0.0, ANYWHERE * half_width
+        along_x, along_y = -spread * s, spread * c
+    return Face(
+        c * ahead - s * left, s * ahead + c * left, along_x * along_x, along_x * along_y, along_y * along_y
+    )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from adas_perception.params import Params, param
 from adas_perception.perception import kalman
-from adas_perception.perception.measurement import TYPICAL_SIZE, Observations, Size, near_faces
+from adas_perception.perception.measurement import TYPICAL_SIZE, Observations, Size, near_face
 from adas_perception.types import FloatArray, ObjectClass, Sensor, seconds
 
 # Existence is kept below this, so that a lost object does not linger.
@@ -48,9 +48,20 @@ class BirthParams(Params):
     still_below_mps: float = param(1.0, "Doppler below which an object seems to stand", unit="m/s", low=0.1, high=5.0)
 
 
-@dataclass(frozen=True)
+def log_odds(probability: float) -> float:
+    """Return ln(p / (1 - p))."""
+    return math.log(probability / (1.0 - probability))
+
+
+LOG_ODDS_MAX = log_odds(SCORE_MAX)
+
+
+@dataclass(slots=True)
 class Life:
-    """What a track is; ``votes`` is how firmly its class is known, ``seen_ns`` the stamp of its last hit."""
+    """What a track is; ``votes`` is how firmly its class is known, ``seen_ns`` the stamp of its last hit.
+
+    It changes in place: copies of every track in every sensor cycle would cost more than the filter.
+    """
 
     id: int
     label: ObjectClass
@@ -68,6 +79,40 @@ class Life:
         """Return the probability that the object exists."""
         return 1.0 / (1.0 + math.exp(-self.log_odds))
 
+    def confirm(self, seen: Observations, point: int, p: LifeParams) -> None:
+        """Take in a sensor cycle that has seen the object."""
+        before = self.label
+        self.label, self.votes = _vote(before, self.votes, seen.labels[point])
+        size = self.size if self.label is before else TYPICAL_SIZE[self.label]
+        self.size = _widen(size, self.label, float(seen.widths[point]))
+        self.log_odds = min(self.log_odds + p.hit, LOG_ODDS_MAX)
+        self.age += 1
+        if self.sources is not seen.kind:
+            self.sources |= seen.kind
+        self.seen_ns = max(self.seen_ns, seen.stamp_ns)
+        if not self.confirmed:
+            self.confirmed = self.age >= p.confirm_cycles and self.log_odds >= log_odds(p.confirm_score)
+
+    def open_to_doubt(self, seen: Observations, p: LifeParams) -> bool:
+        """Return whether a cycle that should have seen the object and has not speaks against it.
+
+        Only a kind of sensor that knows the object may doubt it: radars do not see everything that cameras see.
+        """
+        in_grace = self.confirmed and seconds(seen.stamp_ns - self.seen_ns) < p.grace_s
+        return not in_grace and (seen.kind is self.sources or seen.kind in self.sources)
+
+    def alive(self, stamp_ns: int, p: LifeParams) -> bool:
+        """Return whether the track is still worth keeping."""
+        return self.score > p.death_score and seconds(stamp_ns - self.seen_ns) <= p.coast_s
+
+    def holds(self, dx_m: float, dy_m: float, margin_m: float) -> bool:
+        """Return whether a point, given from the centre, lies in the box widened by a margin."""
+        if max(abs(dx_m), abs(dy_m)) > (self.size.length_m + self.size.width_m) / 2.0 + 2.0 * margin_m:
+            return False  # spares most points the turn
+        c, s = math.cos(self.yaw_rad), math.sin(self.yaw_rad)
+        along, across = abs(c * dx_m + s * dy_m), abs(c * dy_m - s * dx_m)
+        return along <= self.size.length_m / 2.0 + margin_m and across <= self.size.width_m / 2.0 + margin_m
+
 
 def begin(
     number: int, seen: Observations, point: int, birth_score: float, p: BirthParams
@@ -78,12 +123,12 @@ def begin(
     """
     label, ray = seen.labels[point], seen.rays[point]
     size = TYPICAL_SIZE[label]
-    guess = seen.points[point] + ray * size.length_m / 2.0
-    offsets, spreads = near_faces(guess[None], np.zeros(1), np.array([size]), seen.origin)
+    x, y = seen.points[point].tolist()
+    face = near_face(x + ray[0] * size.length_m / 2.0, y + ray[1] * size.length_m / 2.0, 0.0, size, seen.origin)
     speed, speed_sigma = float(seen.speeds[point]), float(seen.speed_sigmas[point])
     covariance = np.diag(np.square([0.0, 0.0, *_expected_motion(label, speed, speed_sigma, p)]))
-    covariance[:2, :2] = seen.covariances[point] + spreads[0]
-    state = np.array([*(seen.points[point] - offsets[0]), 0.0, 0.0, 0.0])
+    covariance[:2, :2] = seen.covariances[point] + [[face.xx, face.xy], [face.xy, face.yy]]
+    state = np.array([x - face.x_m, y - face.y_m, 0.0, 0.0, 0.0])
     H = np.zeros((1, 1, kalman.SIZE))
     H[0, 0, kalman.VELOCITY] = ray
     states, covariances = kalman.update(
@@ -103,40 +148,6 @@ def _expected_motion(
     if label in (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST):
         return p.speed_y_mps, p.speed_y_mps, p.accel_mps2
     return p.speed_x_mps, p.speed_y_mps, p.accel_mps2
-
-
-def confirm(life: Life, seen: Observations, point: int, p: LifeParams) -> Life:
-    """Return the life after a sensor cycle that has seen the object."""
-    label, votes = _vote(life.label, life.votes, seen.labels[point])
-    size = life.size if label == life.label else TYPICAL_SIZE[label]
-    odds = min(life.log_odds + p.hit, log_odds(SCORE_MAX))
-    age = life.age + 1
-    return replace(
-        life, label=label, votes=votes, size=_widen(size, label, float(seen.widths[point])), log_odds=odds, age=age,
-        sources=life.sources | seen.kind, seen_ns=max(life.seen_ns, seen.stamp_ns),
-        confirmed=life.confirmed or (age >= p.confirm_cycles and odds >= log_odds(p.confirm_score)),
-    )  # fmt: skip
-
-
-def doubt(life: Life, seen: Observations, p: LifeParams) -> Life:
-    """Return the life after a cycle that should have seen the object and has not.
-
-    Only a kind of sensor that knows the object may doubt it: radars do not see everything that cameras see.
-    """
-    in_grace = life.confirmed and seconds(seen.stamp_ns - life.seen_ns) < p.grace_s
-    if seen.kind not in life.sources or in_grace:
-        return life
-    return replace(life, log_odds=life.log_odds - p.miss)
-
-
-def alive(life: Life, stamp_ns: int, p: LifeParams) -> bool:
-    """Return whether the track is still worth keeping."""
-    return life.score > p.death_score and seconds(stamp_ns - life.seen_ns) <= p.coast_s
-
-
-def log_odds(probability: float) -> float:
-    """Return ln(p / (1 - p))."""
-    return math.log(probability / (1.0 - probability))
 
 
 def _vote(label: ObjectClass, votes: int, seen: ObjectClass) -> tuple[ObjectClass, int]:

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import compress, islice
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ from adas_perception.params import Params, param
 from adas_perception.perception import kalman, track_life
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.ego_motion import EgoMotion
-from adas_perception.perception.measurement import Observations, SensorNoise, from_camera, from_radar, near_faces
+from adas_perception.perception.measurement import Observations, SensorNoise, from_camera, from_radar, near_face
 from adas_perception.perception.radar import Radars
 from adas_perception.perception.track_life import STILL_AGILITY, BirthParams, Life, LifeParams
 from adas_perception.safety.freshness import FUTURE_TOLERANCE_S, fresh
@@ -66,14 +68,18 @@ class FusionParams(Params):
     ego_s: float = param(0.2, "oldest motion of the car that is used", unit="s", low=0.01, high=2.0)
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """How N tracks and M observations differ: innovation (N, M, 3) in x, y and speed, its model and its spread."""
+class _Pairs(NamedTuple):
+    """K pairs of track and observation: innovation (K, 3) in x, y and speed, its model (K, 3, 5), noise (K, 3, 3)."""
 
+    tracks: NDArray[np.intp]
+    points: NDArray[np.intp]
     innovation: FloatArray
     H: FloatArray
     noise: FloatArray
-    spread: FloatArray
+
+    def at(self, which: NDArray[Any]) -> _Pairs:
+        """Return some of the pairs."""
+        return _Pairs(*(values[which] for values in self))
 
 
 class Fusion:
@@ -132,25 +138,30 @@ class Fusion:
     # --- one sensor cycle ---------------------------------------------------------------------------------
 
     def _cycle(self, seen: Observations) -> None:
-        p = self._params
         late_s = self._move_to(seen.stamp_ns)
         if late_s > 0.0:
             seen = seen.moved(self._motion.pose(seen.stamp_ns).seen_from(self._motion.pose(self._stamp_ns)))
-        fit = self._fit(seen, late_s)
-        tracks, points = self._assign(fit)
-        self._states[tracks], self._covariances[tracks] = kalman.update(
-            self._states[tracks], self._covariances[tracks],
-            fit.innovation[tracks, points], fit.H[points], fit.noise[tracks, points],
-        )  # fmt: skip
-        missed = seen.coverage.sees(*self._states[:, :2].T)
-        missed[tracks] = False
-        self._confirm(tracks, points, seen)
-        for track in np.flatnonzero(missed).tolist():
-            self._lives[track] = track_life.doubt(self._lives[track], seen, p.life)
-        free = np.setdiff1d(np.arange(len(seen)), points)
-        for point in free[~self._belong(seen, free)].tolist():
-            self._begin(seen, point, late_s)
+        assigned = self._correct(seen, late_s) if self._lives and len(seen) else {}
+        self._doubt(seen, [i for i in range(len(self._lives)) if i not in assigned])
+        taken = set(assigned.values())
+        rows = self._states.tolist()
+        for point in range(len(seen)):
+            if point not in taken and not self._belongs(seen, point, rows):
+                self._begin(seen, point, late_s)
         self._bury()
+
+    def _correct(self, seen: Observations, late_s: float) -> dict[int, int]:
+        """Correct and confirm the tracks that have been seen; return which observation each was given."""
+        pairs = self._assign(self._pairs(seen, late_s), len(seen))
+        if not len(pairs.tracks):
+            return {}
+        self._states[pairs.tracks], self._covariances[pairs.tracks] = kalman.update(
+            self._states[pairs.tracks], self._covariances[pairs.tracks], pairs.innovation, pairs.H, pairs.noise
+        )
+        assigned = dict(zip(pairs.tracks.tolist(), pairs.points.tolist(), strict=True))
+        for track, point in assigned.items():
+            self._confirm(track, point, seen)
+        return assigned
 
     def _move_to(self, stamp_ns: int) -> float:
         """Move all tracks to ``stamp_ns`` if that is later than now is; else return how late the stamp comes."""
@@ -161,7 +172,8 @@ class Fusion:
             moved = self._predict(self._states, self._covariances, dt)
             car = self._motion.pose(stamp_ns).seen_from(self._motion.pose(self._stamp_ns))
             self._states, self._covariances = kalman.follow_car(*moved, *car)
-            self._lives = [replace(life, yaw_rad=life.yaw_rad - car.yaw_rad) for life in self._lives]
+            for life in self._lives:
+                life.yaw_rad -= car.yaw_rad
         self._stamp_ns = stamp_ns
         self._bury()
         return 0.0
@@ -169,85 +181,108 @@ class Fusion:
     def _predict(self, states: FloatArray, covariances: FloatArray, dt_s: float) -> tuple[FloatArray, FloatArray]:
         """Move objects over ground; what stands hardly swerves or speeds up, so that guard rails do not slip along."""
         p = self._params
-        agility = np.clip(np.hypot(*states[:, kalman.VELOCITY].T) / AGILE_SPEED_MPS, STILL_AGILITY, 1.0)
+        speed = np.hypot(states[:, kalman.VX], states[:, kalman.VY])
+        agility = np.minimum(np.maximum(speed / AGILE_SPEED_MPS, STILL_AGILITY), 1.0)
         return kalman.predict(states, covariances, dt_s, p.accel_time_s, p.jerk * agility, p.lateral * agility)
 
-    def _fit(self, seen: Observations, late_s: float) -> _Fit:
-        """Compare every track with every observation as the track was ``late_s`` ago."""
-        n, m = len(self._lives), len(seen)
-        H = np.zeros((m, 3, kalman.SIZE))
+    def _pairs(self, seen: Observations, late_s: float) -> _Pairs:
+        """Compare tracks, as they were ``late_s`` ago, with the observations that may be theirs."""
+        rows = self._states.tolist()
+        faces = np.array([
+            near_face(row[kalman.X], row[kalman.Y], life.yaw_rad, life.size, seen.origin)
+            for life, row in zip(self._lives, rows, strict=True)
+        ])  # fmt: skip
+        velocities = self._states[:, kalman.VELOCITY]
+        gaps = seen.points - (self._states[:, kalman.PLACE] + faces[:, :2] - late_s * velocities)[:, None]
+        # The distance along one axis never exceeds the whole: most pairs need not be looked at any further.
+        limits = self._params.gate * (self._variances(late_s) + faces[:, [2, 4]])[:, None]
+        near = np.square(gaps) < limits + self._params.gate * seen.covariances[:, [0, 1], [0, 1]]
+        tracks, points = np.nonzero(near[..., 0] & near[..., 1])
+
+        rays = seen.rays[points]
+        H = np.zeros((len(tracks), 3, kalman.SIZE))
         H[:, 0, kalman.X] = H[:, 1, kalman.Y] = 1.0
         H[:, 0, kalman.VX] = H[:, 1, kalman.VY] = -late_s
-        H[:, 2, kalman.VELOCITY] = seen.rays
-        offsets, faces = near_faces(self._states[:, kalman.PLACE], *self._shapes(), seen.origin)
-        expected = np.einsum("mij,nj->nmi", H, self._states)
-        expected[:, :, :2] += offsets[:, None]
-        measured = np.column_stack([seen.points, seen.speeds])
-        noise = np.zeros((n, m, 3, 3))
-        noise[:, :, :2, :2] = seen.covariances + faces[:, None]
-        noise[:, :, 2, 2] = seen.speed_sigmas**2
-        HP = (H.reshape(-1, kalman.SIZE) @ self._covariances).reshape(n, m, 3, kalman.SIZE)
-        spread = HP @ np.swapaxes(H, 1, 2) + noise
-        return _Fit(measured - expected, H, noise, spread)
+        H[:, 2, kalman.VELOCITY] = rays
+        innovation = np.empty((len(tracks), 3))
+        innovation[:, :2] = gaps[tracks, points]
+        innovation[:, 2] = seen.speeds[points] - np.einsum("ki,ki->k", rays, velocities[tracks])
+        noise = np.zeros((len(tracks), 3, 3))
+        noise[:, :2, :2] = seen.covariances[points] + faces[tracks][:, [[2, 3], [3, 4]]]
+        noise[:, 2, 2] = seen.speed_sigmas[points] ** 2
+        return _Pairs(tracks, points, innovation, H, noise)
 
-    def _assign(self, fit: _Fit) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the best pairs (track, observation) inside the gate.
+    def _variances(self, late_s: float) -> FloatArray:
+        """Return the variances (N, 2) of the places as they were ``late_s`` ago."""
+        place, velocity = [kalman.X, kalman.Y], [kalman.VX, kalman.VY]
+        mixed, own = self._covariances[:, place, velocity], self._covariances[:, velocity, velocity]
+        return self._covariances[:, place, place] - late_s * (2.0 * mixed - late_s * own)
+
+    def _assign(self, pairs: _Pairs, count: int) -> _Pairs:
+        """Return the best of the pairs of tracks and ``count`` observations inside the gate.
 
         The logarithm of the determinant keeps a vague track from taking the observation of a sharp one.
         """
-        distance = kalman.distance2(fit.innovation, fit.spread)
+        spread = pairs.H @ self._covariances[pairs.tracks] @ pairs.H.transpose(0, 2, 1) + pairs.noise
+        distance = kalman.distance2(pairs.innovation, spread)
         inside = distance < self._params.gate
-        cost = np.where(inside, distance + np.log(np.linalg.det(fit.spread)), FORBIDDEN)
-        tracks, points = linear_sum_assignment(cost)
-        good = inside[tracks, points]
-        return tracks[good], points[good]
+        pairs = pairs.at(inside)
+        found = len(pairs.tracks)
+        if len(set(pairs.tracks.tolist())) == found == len(set(pairs.points.tolist())):
+            return pairs  # nobody competes
+        shape = len(self._lives), count
+        cost, number = np.full(shape, FORBIDDEN), np.full(shape, -1)
+        cost[pairs.tracks, pairs.points] = (distance + np.log(np.linalg.det(spread)))[inside]
+        number[pairs.tracks, pairs.points] = np.arange(found)
+        chosen = number[linear_sum_assignment(cost)]
+        return pairs.at(chosen[chosen >= 0])
 
     # --- the list of tracks -------------------------------------------------------------------------------
 
-    def _confirm(self, tracks: NDArray[np.intp], points: NDArray[np.intp], seen: Observations) -> None:
-        """Give assigned tracks their new life, size and heading, the faces that the sensor sees staying in place."""
-        before, _ = near_faces(self._states[:, kalman.PLACE], *self._shapes(), seen.origin)
-        for i, point in zip(tracks.tolist(), points.tolist(), strict=True):
-            vx, vy = self._states[i, kalman.VELOCITY].tolist()
-            fast = math.hypot(vx, vy) > HEADING_SPEED_MPS
-            life = track_life.confirm(self._lives[i], seen, point, self._params.life)
-            self._lives[i] = replace(life, yaw_rad=math.atan2(vy, vx)) if fast else life
-        after, _ = near_faces(self._states[:, kalman.PLACE], *self._shapes(), seen.origin)
-        self._states[:, kalman.PLACE] += before - after
+    def _confirm(self, track: int, point: int, seen: Observations) -> None:
+        """Give a track its new life, size and heading, the face that the sensor sees staying in place."""
+        life, p = self._lives[track], self._params
+        x, y, vx, vy, _ = self._states[track].tolist()
+        shape = life.size, life.yaw_rad
+        before = near_face(x, y, life.yaw_rad, life.size, seen.origin)
+        life.confirm(seen, point, p.life)
+        if math.hypot(vx, vy) > HEADING_SPEED_MPS:
+            life.yaw_rad = math.atan2(vy, vx)
+        if shape != (life.size, life.yaw_rad):
+            after = near_face(x, y, life.yaw_rad, life.size, seen.origin)
+            self._states[track, kalman.PLACE] += (before.x_m - after.x_m, before.y_m - after.y_m)
 
-    def _shapes(self) -> tuple[FloatArray, FloatArray]:
-        """Return the yaws (N,) and sizes (N, 3) of all tracks."""
-        sizes = np.array([life.size for life in self._lives], dtype=float).reshape(-1, 3)
-        return np.array([life.yaw_rad for life in self._lives], dtype=float), sizes
+    def _doubt(self, seen: Observations, missed: list[int]) -> None:
+        """Doubt those of the missed tracks that the sensor should have seen."""
+        p = self._params.life
+        doubtful = [i for i in missed if self._lives[i].open_to_doubt(seen, p)]
+        if doubtful:
+            covered = seen.coverage.sees(*self._states[doubtful, kalman.PLACE].T)
+            for i in compress(doubtful, covered.tolist()):
+                self._lives[i].log_odds -= p.miss
 
-    def _belong(self, seen: Observations, free: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Return which of the ``free`` observations are a further part of a confirmed object.
+    def _belongs(self, seen: Observations, point: int, rows: list[list[float]]) -> bool:
+        """Return whether an observation is a further part of a confirmed object.
 
         What the camera calls something else is something else: a person beside a parked car.
         """
-        p = self._params
-        known = np.array([life.confirmed for life in self._lives], dtype=bool)
-        label = np.array([life.label for life in self._lives], dtype=int)[:, None]
-        other = np.array(seen.labels, dtype=int)[free]
-        alike = (label == other) | (label == ObjectClass.UNKNOWN) | (other == ObjectClass.UNKNOWN)
-        velocity = self._states[:, kalman.VELOCITY]
-        speed = np.abs(seen.speeds[free] - velocity @ seen.rays[free].T)
-        part = self._inside(seen.points[free], p.merge_m) & (speed <= p.merge_mps + seen.speed_sigmas[free]) & alike
-        return np.asarray(part[known].any(axis=0))
-
-    def _inside(self, points: FloatArray, margin_m: float) -> NDArray[np.bool_]:
-        """Return as (N, M) which of the points (M, 2) lie in which box, widened by a margin."""
-        yaw, size = self._shapes()
-        c, s = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
-        dx, dy = np.moveaxis(points - self._states[:, None, kalman.PLACE], -1, 0)
-        along, across = np.abs(c * dx + s * dy), np.abs(c * dy - s * dx)
-        reach = size[:, :2] / 2.0 + margin_m
-        return np.asarray((along <= reach[:, :1]) & (across <= reach[:, 1:]))
+        p, label = self._params, seen.labels[point]
+        (x, y), (ray_x, ray_y) = seen.points[point].tolist(), seen.rays[point].tolist()
+        speed, slack = float(seen.speeds[point]), p.merge_mps + float(seen.speed_sigmas[point])
+        return any(
+            life.confirmed
+            and life.holds(x - row[kalman.X], y - row[kalman.Y], p.merge_m)
+            and abs(speed - row[kalman.VX] * ray_x - row[kalman.VY] * ray_y) <= slack
+            and (label is life.label or ObjectClass.UNKNOWN in (label, life.label))
+            for life, row in zip(self._lives, rows, strict=False)  # tracks that begin in this cycle have no row
+        )
 
     def _begin(self, seen: Observations, point: int, late_s: float) -> None:
         p = self._params
         life, state, covariance = track_life.begin(self._next_id, seen, point, p.life.birth_score, p.birth)
-        states, covariances = self._predict(state[None], covariance[None], late_s)
+        states, covariances = state[None], covariance[None]
+        if late_s > 0.0:
+            states, covariances = self._predict(states, covariances, late_s)
         self._lives.append(life)
         self._states = np.concatenate([self._states, states])
         self._covariances = np.concatenate([self._covariances, covariances])
@@ -255,20 +290,34 @@ class Fusion:
 
     def _bury(self) -> None:
         """Drop what hardly exists, what nobody has seen for long, and the younger of two tracks of one object."""
-        p = self._params
-        keep = np.array([track_life.alive(life, self._stamp_ns, p.life) for life in self._lives], dtype=bool)
-        keep &= ~self._doubles()
-        self._states, self._covariances = self._states[keep], self._covariances[keep]
-        self._lives = [life for life, good in zip(self._lives, keep, strict=True) if good]
+        p, rows = self._params, self._states.tolist()
+        doubles = self._doubles(rows)
+        keep = [
+            i for i, life in enumerate(self._lives) if i not in doubles and life.alive(self._stamp_ns, p.life)
+        ]
+        if len(keep) < len(rows):
+            self._states, self._covariances = self._states[keep], self._covariances[keep]
+            self._lives = [self._lives[i] for i in keep]
 
-    def _doubles(self) -> NDArray[np.bool_]:
+    def _doubles(self, rows: list[list[float]]) -> set[int]:
         """Return which tracks sit in the box of an older one and move with it."""
-        velocity = self._states[:, kalman.VELOCITY]
-        speed = np.linalg.norm(velocity[:, None] - velocity, axis=-1)
-        double = self._inside(self._states[:, kalman.PLACE], 0.0) & (speed < self._params.merge_mps)
-        age, order = np.array([life.age for life in self._lives]), np.arange(len(self._lives))
-        older = (age[:, None] > age) | ((age[:, None] == age) & (order[:, None] < order))
-        return np.asarray((double & older).any(axis=0))
+        doubles: set[int] = set()
+        # In the order of x only few follow each other so closely that one may sit in the other's box.
+        order = sorted(range(len(rows)), key=rows.__getitem__)
+        reach = max((life.size.length_m + life.size.width_m for life in self._lives), default=0.0) / 2.0
+        for place, one in enumerate(order):
+            for other in islice(order, place + 1, None):
+                if rows[other][kalman.X] - rows[one][kalman.X] > reach:
+                    break
+                older, younger = sorted((one, other), key=lambda i: (-self._lives[i].age, i))
+                if self._double(self._lives[older], rows[older], rows[younger]):
+                    doubles.add(younger)
+        return doubles
+
+    def _double(self, older: Life, row: list[float], other: list[float]) -> bool:
+        (x, y, vx, vy, _), (other_x, other_y, other_vx, other_vy, _) = row, other
+        alike = math.hypot(vx - other_vx, vy - other_vy) < self._params.merge_mps
+        return alike and older.holds(other_x - x, other_y - y, 0.0)
 
     def _objects(self) -> Objects:
         tracks = tuple(
