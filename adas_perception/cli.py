@@ -91,6 +91,23 @@ def replay(
 
 
 @app.command()
+def scorecard(
+    rows: Annotated[str, typer.Option(help="rows by id or pattern, for example 'A01,C*'")] = "*",
+    preset: Preset = "",
+    noise: Annotated[int, typer.Option(help="number of seeds of sensor noise; 0: clean sensors", min=0)] = 0,
+    mu: Annotated[float | None, typer.Option(help="friction of the road is at most this", min=0.05, max=1.2)] = None,
+    jobs: Annotated[int, typer.Option(help="worker processes; more than 1 starts a local Dask cluster", min=1)] = 1,
+    scheduler: Annotated[str, typer.Option(help="address of a Dask scheduler, for example tcp://10.0.0.2:8786")] = "",
+    traces: Annotated[str, typer.Option(help="runs that get plots: 'failed', or a pattern such as 'A0*'")] = "failed",
+    out: Out = Path("out/scorecard"),
+) -> None:
+    """Drive the public test protocols in simulation and score them; exit status 1 if a hard gate is broken."""
+    from adas_perception.sim.scorecard.command import Options, run_scorecard
+
+    raise typer.Exit(run_scorecard(Options(rows, preset, noise, mu, jobs, scheduler, traces, out)))
+
+
+@app.command()
 def calibrate(
     folder: Annotated[Path, typer.Argument(help="pictures of a chessboard")],
     columns: Annotated[int, typer.Option(help="inner corners in a row")] = 9,

@@ -1,0 +1,62 @@
+"""Many runs: one after the other in this process, or spread over workers by Dask. The results are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from adas_perception.params import ParameterError
+from adas_perception.sim.scorecard.play import Conditions, Result, play
+from adas_perception.sim.scorecard.rows import Case
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to play."""
+
+    case: Case
+    conditions: Conditions
+    traces: str = "failed"
+
+    def __call__(self) -> Result:
+        """Play the run."""
+        return play(self.case, self.conditions, self.traces)
+
+
+Progress = Callable[[Result], None]
+
+
+def play_all(jobs: Sequence[Job], progress: Progress, workers: int = 1, scheduler: str = "") -> list[Result]:
+    """Return the results in the order of ``jobs``; ``progress`` hears of each one as it ends.
+
+    ``scheduler`` is the address of a Dask scheduler whose workers have this package; else, with more than one
+    worker, a local cluster is started for the time of the call.
+    """
+    if not scheduler and workers <= 1:
+        results = []
+        for job in jobs:
+            results.append(job())
+            progress(results[-1])
+        return results
+    return _spread(jobs, progress, workers, scheduler)
+
+
+def _spread(jobs: Sequence[Job], progress: Progress, workers: int, scheduler: str) -> list[Result]:
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise ParameterError("--jobs and --scheduler need Dask: pip install 'adas_perception[tools]'") from None
+
+    local = {"n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
+    try:
+        client = Client(scheduler, timeout="10s") if scheduler else Client(**local)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ParameterError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error})") from None
+    with client:
+        futures = [client.submit(job, pure=False) for job in jobs]
+        number = {future.key: i for i, future in enumerate(futures)}
+        results: dict[int, Result] = {}
+        for future, result in as_completed(futures, with_results=True):
+            results[number[future.key]] = result
+            progress(result)
+    return [results[i] for i in range(len(jobs))]

@@ -1,0 +1,16 @@
+"""The manoeuvres by name, as row files call them."""
+
+from __future__ import annotations
+
+from adas_perception.sim.scorecard.manoeuvres import approach, blindspot, cruise, cutin, departure
+from adas_perception.sim.scorecard.stage import Manoeuvre
+
+__all__ = ["MANOEUVRES", "Manoeuvre"]
+
+MANOEUVRES: dict[str, type[Manoeuvre]] = {
+    **approach.MANOEUVRES,
+    **cruise.MANOEUVRES,
+    **cutin.MANOEUVRES,
+    **departure.MANOEUVRES,
+    **blindspot.MANOEUVRES,
+}

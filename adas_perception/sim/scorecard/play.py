@@ -1,0 +1,95 @@
+"""One run: the staged scenario, the shipped pipeline, closed loop; then its criteria."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass, replace
+from typing import Any
+
+from adas_perception.pipeline import load_pipeline
+from adas_perception.sim.loop import drive
+from adas_perception.sim.scorecard.criteria import Check
+from adas_perception.sim.scorecard.rows import Case
+from adas_perception.sim.scorecard.stage import Stage
+from adas_perception.sim.scorecard.trace import Recorder, Trace
+from adas_perception.sim.setup import CLEAN, NOISY
+from adas_perception.sim.world import World
+
+_AFTER_S = 0.5
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What is the same for all runs of a scorecard. ``noise_seed`` None means clean sensors, ``mu`` None the row's."""
+
+    preset: str = ""
+    noise_seed: int | None = None
+    mu: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run as judged. ``main`` is the check that says most: the first that failed, else the tightest figure."""
+
+    case_id: str
+    row: str
+    seed: int | None
+    varied: dict[str, Any]
+    checks: tuple[Check, ...]
+    broken_gates: tuple[str, ...]
+    points: float
+    colour: str
+    trace: Trace | None
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether every criterion holds."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def main(self) -> Check:
+        """Return the check that the row's worst margin is taken from."""
+        return next((c for c in self.checks if not c.passed), self.checks[0])
+
+
+def play(case: Case, conditions: Conditions, traces: str = "failed") -> Result:
+    """Drive and judge one run; its trace is kept if it failed and ``traces`` says so, or if that names the run."""
+    stage = case.manoeuvre.stage()
+    if conditions.mu is not None:
+        stage = replace(stage, car=replace(stage.car, mu=min(stage.car.mu, conditions.mu)))
+    trace = drive_stage(stage, conditions)
+    checks = tuple(check for criterion in case.criteria for check in criterion.judge(trace, stage))
+    broken = tuple(
+        f"{check.name}: {check.text}" for gate in case.gates for check in gate.judge(trace, stage) if not check.passed
+    )
+    colours = [check for check in checks if check.colour]
+    passed = all(check.passed for check in checks)
+    kept = fnmatch.fnmatchcase(case.id, traces) or traces == "failed" and (not passed or bool(broken))
+    return Result(
+        case.id, case.row, conditions.noise_seed, dict(case.varied), checks, broken,
+        min((c.points for c in colours), default=float(passed)),
+        colours[0].colour if colours else "", trace if kept else None,
+    )  # fmt: skip
+
+
+def drive_stage(stage: Stage, conditions: Conditions) -> Trace:
+    """Run the pipeline against the staged scenario and return what happened."""
+    world = new_world(stage, conditions)
+    recorder = Recorder(world, stage.target)
+    done_at: float | None = None
+    for output in drive(world, load_pipeline(conditions.preset, camera=world.camera)):
+        recorder.add(output)
+        tick = recorder.last
+        if recorder.over or done_at is not None and tick.time_s >= done_at:
+            break
+        slower = stage.until_slower and tick.aeb_stage > 1.0 and not tick.speed_mps > max(tick.target_speed_mps, 0.0)
+        if done_at is None and slower:
+            done_at = tick.time_s + _AFTER_S
+    return recorder.finish()
+
+
+def new_world(stage: Stage, conditions: Conditions) -> World:
+    """Return the world of a run, with clean or noisy sensors."""
+    setup = CLEAN if conditions.noise_seed is None else NOISY
+    seed = stage.seed if conditions.noise_seed is None else 1000 * conditions.noise_seed + stage.seed
+    return World(stage.scenario, seed, stage.car, sensors=replace(setup, ghosts=stage.ghosts))

@@ -1,0 +1,37 @@
+"""What a manoeuvre sets up: the scenario, the simulated car, and when the run may end early."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from adas_perception.params import Params
+from adas_perception.sim.ghosts import GhostTracks
+from adas_perception.sim.scenarios import Scenario
+from adas_perception.sim.vehicle import CarParams
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run before it starts.
+
+    ``target`` names the road user that the test is about. ``until_slower`` ends the run half a second after the
+    car has become no faster than the target, as the protocols end an approach.
+    ``ghosts`` are false radar tracks that appear in clean and in noisy runs alike;
+    ``seed`` draws what is random in the scenario itself.
+    """
+
+    scenario: Scenario
+    car: CarParams = field(default_factory=CarParams)
+    target: str = ""
+    until_slower: bool = False
+    ghosts: GhostTracks | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Manoeuvre(Params):
+    """A family of scenarios whose figures come from a row file."""
+
+    def stage(self) -> Stage:
+        """Return the run; raises ParameterError when the figures do not fit together."""
+        raise NotImplementedError
