@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from adas_perception.pipeline import Sample
-from adas_perception.sim.world import World
+from adas_perception.sim.sensed import SensedWorld
 from adas_perception.types import nanoseconds
 
 # The rangers are for parking; above this speed nobody listens to them.
@@ -26,7 +26,7 @@ class Clocking:
 class SensorSuite:
     """Feeds one stack from one world. ``camera_boxes`` off leaves out the object detector."""
 
-    world: World
+    world: SensedWorld
     clocking: Clocking = field(default_factory=Clocking)
     camera_boxes: bool = True
     _due_ns: dict[str, int] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class SensorSuite:
             samples.append(world.radar("front"))
         if self._due("corners", clocking.corner_radar_s):
             samples += [world.radar("rear_left"), world.radar("rear_right")]
-        if abs(world.car.speed_mps) < _RANGING_MPS and self._due("ultrasonic", clocking.ultrasonic_s):
+        if abs(world.true_ego().speed_mps) < _RANGING_MPS and self._due("ultrasonic", clocking.ultrasonic_s):
             samples += world.ultrasonics()
         return samples
 

@@ -7,8 +7,7 @@ own, seeded by sensor and time, so that it does not matter who asks for what in 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from random import Random
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,24 +16,14 @@ from adas_perception.sim.camera import DEFAULT_CAMERA, Body, CameraRenderer
 from adas_perception.sim.contact import Contact, Pose, box_at, first_touch, outline, touches
 from adas_perception.sim.curve import RoadPoint
 from adas_perception.sim.driver import Cue, Driver
-from adas_perception.sim.ghosts import ghost_points
 from adas_perception.sim.lane_camera import see_lanes
-from adas_perception.sim.object_camera import see_objects
 from adas_perception.sim.scenarios import Scenario
-from adas_perception.sim.sensors import EgoNoise, Surroundings, noisy_ego, range_ultrasonic, scan_radar
-from adas_perception.sim.setup import SensorSetup, generator
+from adas_perception.sim.sensed import SensedWorld
+from adas_perception.sim.sensors import EgoNoise, Surroundings
+from adas_perception.sim.setup import SensorSetup
 from adas_perception.sim.traffic import Actor
 from adas_perception.sim.vehicle import Car, CarParams, DriverAction
-from adas_perception.types import (
-    Detections,
-    DriverInput,
-    EgoState,
-    Image,
-    LaneLines,
-    RadarScan,
-    UltrasonicEcho,
-    nanoseconds,
-)
+from adas_perception.types import DriverInput, EgoState, Image, LaneLines, nanoseconds
 
 _RAIL_REACH_M = 120.0
 
@@ -62,7 +51,7 @@ class Truth:
     contact: bool
 
 
-class World:
+class World(SensedWorld):
     """A scenario in motion; time starts at ``start_ns``. ``contact`` is the first body that the ego has hit."""
 
     def __init__(
@@ -76,12 +65,9 @@ class World:
         sensors: SensorSetup | None = None,
     ) -> None:
         self.scenario = scenario
+        setup = sensors or SensorSetup()
+        super().__init__(setup if noise is None else replace(setup, ego=noise), camera, seed, start_ns)
         self.road = scenario.road
-        self.seed = seed
-        self.start_ns = self.stamp_ns = start_ns
-        self.sensors = sensors or SensorSetup()
-        self._noise = noise or self.sensors.ego
-        self.camera = camera
         self._renderer: CameraRenderer | None = None
         params = params or CarParams()
         x, y, yaw = self.road.place(scenario.start_s_m, scenario.start_d_m)
@@ -96,11 +82,6 @@ class World:
         self._driver = Driver(scenario.driver, params.vehicle, self.d_m, seed)
         self._scene: Surroundings | None = None
         self.action: DriverAction = self._act(None)
-
-    @property
-    def time_s(self) -> float:
-        """Return the time since the start."""
-        return (self.stamp_ns - self.start_ns) / 1e9
 
     @property
     def done(self) -> bool:
@@ -159,44 +140,20 @@ class World:
             box.x_m > vehicle.front_x_m - 0.3,
         )
 
-    def _rng(self, sensor: str) -> Random:
-        return generator(self.seed, sensor, self.stamp_ns - self.start_ns)
-
-    def _noisy_rng(self, sensor: str) -> Random | None:
-        return self._rng(sensor) if self.sensors.noisy else None
-
     # --- what the stack may see ------------------------------------------------------------------------------
 
-    def ego(self) -> EgoState:
-        """Return the measured ego state."""
-        state = self.car.measured(self.stamp_ns)
-        return state if self._noise is None else noisy_ego(state, self._noise, self._rng("ego"))
+    def true_ego(self) -> EgoState:
+        """Return the ego state without error."""
+        return self.car.measured(self.stamp_ns)
 
     def driver_input(self) -> DriverInput:
         """Return the driver's controls as the bus reports them."""
         return self.action.controls
 
-    def radar(self, name: str) -> RadarScan:
-        """Scan with the radar ``front``, ``rear_left`` or ``rear_right``."""
-        ego, ghosts = self.car.measured(self.stamp_ns), self.sensors.ghosts
-        points = ghost_points(ghosts, self.seed, self.time_s, ego.speed_mps) if ghosts and name == "front" else ()
-        errors = self.sensors.radars[name]
-        return scan_radar(name, errors, self.stamp_ns, ego, self.surroundings(), self._noisy_rng(name), points)
-
-    def ultrasonics(self) -> tuple[UltrasonicEcho, ...]:
-        """Measure with all twelve ultrasonic rangers."""
-        rng = self._noisy_rng("ultrasonic")
-        return range_ultrasonic(self.stamp_ns, self.surroundings(), rng, self.sensors.ultrasonic)
-
-    def detections(self) -> Detections:
-        """Return the boxes that a detector would find in the picture of now."""
-        rng = self._noisy_rng("detections")
-        return see_objects(self.stamp_ns, self.surroundings(), self.camera, self.sensors.camera, rng)
-
     def lanes(self) -> LaneLines:
         """Return the boundaries that lane perception would find in the picture of now."""
         pose = RoadPoint(self.car.x_m, self.car.y_m, self.car.yaw_rad, 0.0)
-        rng = self._noisy_rng("lanes")
+        rng = self.generator("lanes")
         return see_lanes(self.stamp_ns, self.road, pose, self.s_m, self.d_m, self.sensors.lanes, rng)
 
     def picture(self, renderer: CameraRenderer | None = None) -> Image:

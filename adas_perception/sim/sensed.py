@@ -1,0 +1,73 @@
+"""A world as the sensors see it: the same models, whether our own scenarios play or somebody else's."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from random import Random
+
+from adas_perception.perception.camera import CameraModel
+from adas_perception.sim.ghosts import ghost_points
+from adas_perception.sim.object_camera import see_objects
+from adas_perception.sim.sensors import Surroundings, noisy_ego, range_ultrasonic, scan_radar
+from adas_perception.sim.setup import SensorSetup, generator
+from adas_perception.types import Detections, DriverInput, EgoState, LaneLines, RadarScan, UltrasonicEcho
+
+
+class SensedWorld(ABC):
+    """What all worlds share: a clock, a seed, and sensors that look at the surroundings of the ego."""
+
+    def __init__(self, sensors: SensorSetup, camera: CameraModel, seed: int, start_ns: int) -> None:
+        self.sensors = sensors
+        self.camera = camera
+        self.seed = seed
+        self.start_ns = self.stamp_ns = start_ns
+
+    @property
+    def time_s(self) -> float:
+        """Return the time since the start."""
+        return (self.stamp_ns - self.start_ns) / 1e9
+
+    @abstractmethod
+    def true_ego(self) -> EgoState:
+        """Return the ego state without error."""
+
+    @abstractmethod
+    def driver_input(self) -> DriverInput:
+        """Return the driver's controls as the bus reports them."""
+
+    @abstractmethod
+    def surroundings(self) -> Surroundings:
+        """Return bodies and guard rails in base_link."""
+
+    @abstractmethod
+    def lanes(self) -> LaneLines:
+        """Return the boundaries that lane perception would find in the picture of now."""
+
+    def generator(self, sensor: str) -> Random | None:
+        """Return the generator of one measurement, None for faultless sensors."""
+        return self._generator(sensor) if self.sensors.noisy else None
+
+    def _generator(self, sensor: str) -> Random:
+        return generator(self.seed, sensor, self.stamp_ns - self.start_ns)
+
+    def ego(self) -> EgoState:
+        """Return the measured ego state."""
+        state, noise = self.true_ego(), self.sensors.ego
+        return state if noise is None else noisy_ego(state, noise, self._generator("ego"))
+
+    def radar(self, name: str) -> RadarScan:
+        """Scan with the radar ``front``, ``rear_left`` or ``rear_right``."""
+        ego, ghosts = self.true_ego(), self.sensors.ghosts
+        points = ghost_points(ghosts, self.seed, self.time_s, ego.speed_mps) if ghosts and name == "front" else ()
+        errors = self.sensors.radars[name]
+        return scan_radar(name, errors, self.stamp_ns, ego, self.surroundings(), self.generator(name), points)
+
+    def ultrasonics(self) -> tuple[UltrasonicEcho, ...]:
+        """Measure with all twelve ultrasonic rangers."""
+        rng = self.generator("ultrasonic")
+        return range_ultrasonic(self.stamp_ns, self.surroundings(), rng, self.sensors.ultrasonic)
+
+    def detections(self) -> Detections:
+        """Return the boxes that a detector would find in the picture of now."""
+        rng = self.generator("detections")
+        return see_objects(self.stamp_ns, self.surroundings(), self.camera, self.sensors.camera, rng)
