@@ -51,7 +51,7 @@ CLOCK_START_NS = 10_000_000_000
 READY_TIMEOUT_S = 60.0
 # The clock stands still while a part of the stack lags by more than this: a slow computer drives the same scenario
 # in more wall time. After some vain waits the clock no longer waits for that part: it is dead.
-PATIENCE_S = 0.1
+PATIENCE_S = 0.5
 VAIN_WAITS = 4
 BEHIND_S = 0.1
 RECEIVE_TIMEOUT_S = 0.1
