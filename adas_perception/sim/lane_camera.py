@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from adas_perception.params import Params, param
@@ -24,6 +24,34 @@ class LaneErrors(Params):
     curvature_sigma: float = param(5e-5, "noise of the curvature", unit="1/m", low=0.0, high=0.01)
     miss_share: float = param(0.01, "share of lines missed", low=0.0, high=1.0)
     sees_edges: bool = param(True, "the edge of the asphalt counts as a boundary")
+
+    def blur(self, lanes: LaneLines, rng: Random | None) -> LaneLines:
+        """Return lines with these errors; without ``rng`` the same."""
+        if rng is None:
+            return lanes
+        left, right = (line and self._blur_line(line, rng) for line in (lanes.left, lanes.right))
+        return replace(lanes, left=left, right=right)
+
+    def _blur_line(self, line: LaneLine, rng: Random) -> LaneLine | None:
+        if rng.random() < self.miss_share:
+            return None
+        return replace(
+            line,
+            coefficients=self.blurred(line.coefficients, rng),
+            sigma_m=math.hypot(line.sigma_m, self.offset_sigma_m),
+        )
+
+    def blurred(
+        self, coefficients: tuple[float, float, float, float], rng: Random
+    ) -> tuple[float, float, float, float]:
+        """Return the coefficients of a line with errors of position, direction and curvature."""
+        c0, c1, c2, c3 = coefficients
+        return (
+            c0 + rng.gauss(0.0, self.offset_sigma_m),
+            c1 + rng.gauss(0.0, self.heading_sigma_rad),
+            c2 + rng.gauss(0.0, self.curvature_sigma) / 2.0,
+            c3,
+        )
 
 
 VIEW_START_M = 4.0
@@ -86,14 +114,12 @@ def _fitted(
         dx, dy = x - line.d_m * math.sin(yaw) - pose.x_m, y + line.d_m * math.cos(yaw) - pose.y_m
         xs.append(c * dx + s * dy)
         ys.append(c * dy - s * dx)
-    c0, c1, c2, c3 = cubic_through(xs, ys)
+    coefficients = cubic_through(xs, ys)
     if rng is not None:
-        c0 += rng.gauss(0.0, errors.offset_sigma_m)
-        c1 += rng.gauss(0.0, errors.heading_sigma_rad)
-        c2 += rng.gauss(0.0, errors.curvature_sigma) / 2.0
+        coefficients = errors.blurred(coefficients, rng)
     reach = max(xs[-1] * (0.5 + 0.5 * line.contrast), VIEW_START_M + 1.0)
     sigma = math.hypot(0.02, errors.offset_sigma_m) if rng is not None else 0.02
-    return LaneLine((c0, c1, c2, c3), VIEW_START_M, reach, line.contrast, line.kind, sigma)
+    return LaneLine(coefficients, VIEW_START_M, reach, line.contrast, line.kind, sigma)
 
 
 def cubic_through(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float, float, float]:
