@@ -22,20 +22,27 @@ from adas_perception.perception.tracking import Fusion, FusionParams
 from adas_perception.perception.ultrasonic import UltrasonicParams, UltrasonicRing
 from adas_perception.resources import config_path
 from adas_perception.safety.chain import SafetyChain, SafetyOutput
-from adas_perception.safety.monitor import NEEDS, MonitorParams
+from adas_perception.safety.monitor import NODES, MonitorParams
 from adas_perception.types import (
     Decision,
     Detections,
     DriverInput,
     EgoState,
     Function,
+    FunctionState,
     Image,
     LaneLines,
     Objects,
     RadarScan,
     RadarTargets,
+    Request,
     UltrasonicEcho,
+    nanoseconds,
 )
+
+# How long a part waits for its data before it takes a step without; the nodes wait as long.
+PERIOD_S = 0.05
+PARKING_PERIOD_S = 0.1
 
 Sample = EgoState | DriverInput | RadarScan | UltrasonicEcho | Image | Detections | LaneLines
 
@@ -67,8 +74,27 @@ class Output:
     objects: Objects | None = None
 
 
+class _Turn:
+    """When a part takes a step: at once when its data arrives, else when its period is over."""
+
+    def __init__(self, period_s: float) -> None:
+        self._period_ns = nanoseconds(period_s)
+        self._last_ns: int | None = None
+
+    def comes(self, now_ns: int, arrived: bool = False) -> bool:
+        """Return whether it is time for a step, taken to be done then; always when time has gone back."""
+        if not arrived and self._last_ns is not None and 0 <= now_ns - self._last_ns < self._period_ns:
+            return False
+        self._last_ns = now_ns
+        return True
+
+
 class Pipeline:
-    """Feed it samples in the order in which they would arrive; call ``step`` once a control cycle."""
+    """Feed it samples in the order in which they would arrive; call ``step`` once a control cycle.
+
+    Each part takes its step when it would in the car: fusion with the front radar, ACC, AEB and BSD with new
+    objects, LKA with new lines, the safety chain in every cycle.
+    """
 
     def __init__(
         self,
@@ -93,13 +119,18 @@ class Pipeline:
         monitor = MonitorParams.from_mapping(config.values("safety_monitor").get("monitor", {}), "monitor")
         vehicle = Vehicle.from_mapping(config.values("safety_monitor").get("vehicle", {}), "vehicle")
         self._safety = SafetyChain(monitor, limits, vehicle)
-        self._nodes = {node for nodes in NEEDS.values() for node in nodes}
         self._ego: EgoState | None = None
         self._driver: DriverInput | None = None
         self._lanes: LaneLines | None = None
         self._objects: Objects | None = None
         self._scans: list[RadarTargets] = []
         self._detections: Detections | None = None
+        self._new_scene = self._new_lanes = False
+        self._fusion_turn, self._objects_turn, self._lanes_turn = _Turn(PERIOD_S), _Turn(PERIOD_S), _Turn(PERIOD_S)
+        self._parking_turn = _Turn(PARKING_PERIOD_S)
+        self._decisions: dict[Function, Decision] = {}
+        self._requests: dict[Function, Request] = {}
+        self._states: dict[Function, FunctionState] = {}
 
     def feed(self, sample: Sample) -> None:
         """Take in one sample."""
@@ -109,10 +140,11 @@ class Pipeline:
             self._driver = sample
         elif isinstance(sample, RadarScan):
             self._scans.append(self._radar.step(sample, self._ego))
+            self._new_scene |= sample.sensor == "front"
         elif isinstance(sample, UltrasonicEcho):
             self._ring.step(sample)
         elif isinstance(sample, LaneLines):
-            self._lanes = sample
+            self._lanes, self._new_lanes = sample, True
         elif isinstance(sample, Detections):
             self._detections = sample
         else:
@@ -120,7 +152,7 @@ class Pipeline:
 
     def _see(self, image: Image) -> None:
         if self._lane_finder is not None:
-            self._lanes = self._lane_finder.step(image, self._ego)
+            self._lanes, self._new_lanes = self._lane_finder.step(image, self._ego), True
         if self._detector is not None:
             self._detections = self._detector.detect(image)
 
@@ -128,30 +160,37 @@ class Pipeline:
         """Take in ``samples``, decide, and return the command that may leave."""
         for sample in samples:
             self.feed(sample)
-        if self._scans or self._detections is not None:
-            self._objects = self._fusion.step(now_ns, self._scans, self._detections, self._ego, self._camera)
-            self._scans, self._detections = [], None
-
-        decisions = self._decide(now_ns)
+        arrived = self._fuse(now_ns)
+        self._decide(now_ns, arrived)
         output = self._safety.step(
-            now_ns,
-            {function: d.request for function, d in decisions.items() if function is not Function.BSD},
-            {function: d.state for function, d in decisions.items()},
-            self._ego,
-            self._driver,
-            dict.fromkeys(self._nodes, now_ns),
+            now_ns, self._requests, self._states, self._ego, self._driver, dict.fromkeys(NODES, now_ns)
         )
-        return Output(now_ns, output, decisions, self._lanes, self._objects)
+        return Output(now_ns, output, dict(self._decisions), self._lanes, self._objects)
 
-    def _decide(self, now_ns: int) -> dict[Function, Decision]:
+    def _fuse(self, now_ns: int) -> bool:
+        """Fuse what the sensors have said when it is time; return whether there are new objects."""
+        if not self._fusion_turn.comes(now_ns, self._new_scene) or not (self._scans or self._detections is not None):
+            return False
+        self._objects = self._fusion.step(now_ns, self._scans, self._detections, self._ego, self._camera)
+        self._scans, self._detections, self._new_scene = [], None, False
+        return True
+
+    def _decide(self, now_ns: int, new_objects: bool) -> None:
         ego, driver, lanes, objects = self._ego, self._driver, self._lanes, self._objects
-        return {
-            Function.AEB: self._aeb.step(now_ns, ego, driver, objects, lanes),
-            Function.ACC: self._acc.step(now_ns, ego, driver, objects, lanes),
-            Function.LKA: self._lka.step(now_ns, ego, driver, lanes, objects),
-            Function.BSD: self._bsd.step(now_ns, ego, driver, objects, lanes),
-            Function.APA: self._apa.step(now_ns, ego, driver, self._ring.echoes(now_ns)),
-        }
+        if self._objects_turn.comes(now_ns, new_objects):
+            self._keep(Function.AEB, self._aeb.step(now_ns, ego, driver, objects, lanes))
+            self._keep(Function.ACC, self._acc.step(now_ns, ego, driver, objects, lanes))
+            self._keep(Function.BSD, self._bsd.step(now_ns, ego, driver, objects, lanes))
+        if self._lanes_turn.comes(now_ns, self._new_lanes):
+            self._new_lanes = False
+            self._keep(Function.LKA, self._lka.step(now_ns, ego, driver, lanes, objects))
+        if self._parking_turn.comes(now_ns):
+            self._keep(Function.APA, self._apa.step(now_ns, ego, driver, self._ring.echoes(now_ns)))
+
+    def _keep(self, function: Function, decision: Decision) -> None:
+        self._decisions[function], self._states[function] = decision, decision.state
+        if function is not Function.BSD:
+            self._requests[function] = decision.request
 
 
 def load_pipeline(preset: str = "", **parts: Any) -> Pipeline:

@@ -28,7 +28,9 @@ def age_s(sample: Stamped | None, now_ns: int) -> float:
     if sample is None or sample.stamp_ns == 0:
         return math.inf
     age = seconds(now_ns - sample.stamp_ns)
-    return math.inf if age < -FUTURE_TOLERANCE_S else max(age, 0.0)
+    if age >= 0.0:
+        return age
+    return 0.0 if age >= -FUTURE_TOLERANCE_S else math.inf
 
 
 def fresh(sample: T | None, now_ns: int, limit_s: float) -> TypeGuard[T]:

@@ -30,6 +30,7 @@ NEEDS: dict[Function, tuple[str, ...]] = {
     Function.BSD: ("can_bridge", "radar", "fusion", "bsd"),
     Function.APA: ("can_bridge", "ultrasonic", "apa"),
 }
+NODES = tuple(sorted({node for nodes in NEEDS.values() for node in nodes}))
 # Functions whose request always rests on a sensor sample, so that its age tells whether the chain is alive.
 SAMPLED = (Function.AEB, Function.ACC, Function.LKA)
 # States in which a function holds the speed of the car: losing it then calls for the fallback.
@@ -142,7 +143,7 @@ class Monitor:
         faults = [] if vehicle_ok else [Fault(FaultKind.NO_VEHICLE_STATE, "vehicle")]
         if not driver_ok:
             faults.append(Fault(FaultKind.NO_DRIVER_INPUT, "vehicle"))
-        for node in sorted({node for nodes in NEEDS.values() for node in nodes}):
+        for node in NODES:
             if seconds(now_ns - heartbeats.get(node, 0)) > self._age.heartbeat_s:
                 faults.append(Fault(FaultKind.NODE_SILENT, node))
         for function in SAMPLED:
@@ -152,6 +153,8 @@ class Monitor:
 
     def _update_available(self, now_ns: int, affected: set[Function]) -> set[Function]:
         """Take out the affected functions, let recovered ones in; return those lost in this cycle."""
+        if not affected and len(self._available) == len(NEEDS):
+            return set()  # all is well and stays so
         lost = self._available & affected
         self._available -= affected
         for function in NEEDS:
@@ -167,8 +170,8 @@ class Monitor:
         """Return the functions that control speed now or did a moment ago, unless the driver took over."""
         if driver_acts:
             self._engaged_ns.clear()
-        for function in ENGAGED:
-            if function in self._available and _engaged(function, states):
+        for function, engaged in ENGAGED.items():
+            if function in self._available and function in states and states[function].state in engaged:
                 self._engaged_ns[function] = now_ns
         return {f for f, since in self._engaged_ns.items() if seconds(now_ns - since) <= ENGAGED_MEMORY_S}
 
@@ -189,6 +192,8 @@ class Monitor:
 
 def _affected(faults: tuple[Fault, ...]) -> set[Function]:
     """Return the functions that a set of faults takes away."""
+    if not faults:
+        return set()
     everywhere = (FaultKind.NO_VEHICLE_STATE, FaultKind.NO_DRIVER_INPUT)
     if any(fault.kind in everywhere for fault in faults):
         return set(NEEDS)
