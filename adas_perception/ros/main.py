@@ -5,15 +5,19 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from adas_perception.ros.table import NODES, PROCESSES, nodes_of
 
 if TYPE_CHECKING:
+    from rclpy.task import Future
+
     from adas_perception.ros.node import AdasNode
 
 BAD_PARAMETERS = 2
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def _class(target: str) -> type[AdasNode]:
@@ -22,29 +26,22 @@ def _class(target: str) -> type[AdasNode]:
     return found
 
 
-def _on_signals(action: Callable[..., None] | signal.Handlers) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, action)
-
-
-def _interrupt_once(*_: object) -> None:
-    """End the process on the first signal; those that follow must not disturb its end.
-
-    ``ros2 launch`` without a terminal sends SIGINT to processes that Ctrl-C has reached already.
-    """
-    _on_signals(lambda *_: None)
-    raise KeyboardInterrupt
+def _end_on_signal(end: Future) -> None:
+    signal.sigwait(ENDING)
+    end.set_result(None)
 
 
 def _spin(targets: list[str]) -> int:
-    """Spin the nodes in one executor until one has finished; returns the exit status of the process."""
+    """Spin the nodes in one executor until they have finished or a signal asks for the end."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
+    from rclpy.signals import SignalHandlerOptions
+    from rclpy.task import Future
 
     from adas_perception.params import ParameterError
 
     try:
-        rclpy.init(args=sys.argv)
+        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:
         print(f"adas: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_PARAMETERS
@@ -54,20 +51,12 @@ def _spin(targets: list[str]) -> int:
         for target in targets:
             nodes.append(_class(target)())  # type: ignore[call-arg]
             executor.add_node(nodes[-1])
-        end = next((node.finished for node in nodes if node.finished), None)
-        if end is not None:
-            executor.spin_until_future_complete(end)
-        else:
-            executor.spin()
-    except KeyboardInterrupt:
-        pass
+        end = next((node.finished for node in nodes if node.finished), Future())
+        threading.Thread(target=_end_on_signal, args=(end,), name="signals", daemon=True).start()
+        executor.spin_until_future_complete(end)
     except ParameterError as error:
         print(f"adas: {error}", file=sys.stderr)
         return BAD_PARAMETERS
-    except Exception:
-        # A signal shuts ROS down under whatever is being called; that is no failure.
-        if rclpy.ok():
-            raise
     finally:
         for node in nodes:
             node.destroy_node()
@@ -76,16 +65,13 @@ def _spin(targets: list[str]) -> int:
 
 
 def run(targets: list[str]) -> int:
-    """Run the nodes until they have finished, or until SIGINT or SIGTERM; returns the exit status of the process."""
-    _on_signals(_interrupt_once)
-    try:
-        return _spin(targets)
-    except KeyboardInterrupt:
-        # The signal came while ROS was still being imported or started.
-        return 0
-    finally:
-        # The interpreter's own end would put back the default action of every handler but this one.
-        _on_signals(signal.SIG_IGN)
+    """Run the nodes until they have finished, or until SIGINT or SIGTERM; returns the exit status of the process.
+
+    The signals are blocked in every thread and waited for in one, so that none interrupts a callback, the start or
+    the end: ``ros2 launch`` without a terminal sends SIGINT to processes that Ctrl-C has reached already.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    return _spin(targets)
 
 
 _targets = {node.name: [node.target] for node in NODES}
