@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from geometry_msgs.msg import PoseArray
 from nav_msgs.msg import Path
 from sensor_msgs.msg import PointCloud2
@@ -12,26 +10,14 @@ from adas_perception.functions.apa import Apa, ApaParams
 from adas_perception.functions.bsd import Bsd, BsdParams
 from adas_perception.perception.ultrasonic import SENSORS
 from adas_perception.ros import convert
-from adas_perception.ros.nodes.driving import FunctionNode
-
-PERIOD_S = 0.05
+from adas_perception.ros.function_node import PERIOD_S, FunctionNode, SceneNode
 
 
-class BsdNode(FunctionNode):
+class BsdNode(SceneNode):
     """Blind spot detection: a state, never a request."""
 
     def __init__(self) -> None:
-        super().__init__("bsd", BsdParams, requests=False)
-        self._core = Bsd(self.params, self.limits())
-        self._step_now = self.cycle(PERIOD_S, self._step)
-        self.listen_scene()
-
-    def on_objects(self, _: Any) -> None:
-        self._step_now()
-
-    def _step(self, now_ns: int) -> None:
-        scene = (self.ego.value, self.driver.value, self.objects.value, self.lanes.value)
-        self.publish(self._core.step(now_ns, *scene))
+        super().__init__("bsd", BsdParams, Bsd, requests=False)
 
 
 class ApaNode(FunctionNode):
