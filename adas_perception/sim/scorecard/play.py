@@ -11,11 +11,12 @@ from adas_perception.sim.loop import drive
 from adas_perception.sim.scorecard.criteria import Check
 from adas_perception.sim.scorecard.rows import Case
 from adas_perception.sim.scorecard.stage import Stage
-from adas_perception.sim.scorecard.trace import Recorder, Trace
+from adas_perception.sim.scorecard.trace import Recorder, Tick, Trace
 from adas_perception.sim.setup import CLEAN, NOISY
 from adas_perception.sim.world import World
 
 _AFTER_S = 0.5
+_STANDSTILL_MPS = 0.05
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,16 @@ def drive_stage(stage: Stage, conditions: Conditions) -> Trace:
         tick = recorder.last
         if recorder.over or done_at is not None and tick.time_s >= done_at:
             break
-        slower = stage.until_slower and tick.aeb_stage > 1.0 and not tick.speed_mps > max(tick.target_speed_mps, 0.0)
-        if done_at is None and slower:
+        if done_at is None and _ends(stage, tick):
             done_at = tick.time_s + _AFTER_S
     return recorder.finish()
+
+
+def _ends(stage: Stage, tick: Tick) -> bool:
+    """Tell whether the protocol's end of the run has come."""
+    intervened = tick.aeb_stage > 1.0 or tick.brake > 0.0
+    slower = stage.until_slower and not tick.speed_mps > max(tick.target_speed_mps, 0.0)
+    return intervened and slower or stage.until_stop and tick.speed_mps < _STANDSTILL_MPS
 
 
 def new_world(stage: Stage, conditions: Conditions) -> World:

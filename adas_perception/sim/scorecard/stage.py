@@ -15,8 +15,8 @@ class Stage:
     """One run before it starts.
 
     ``target`` names the road user that the test is about. ``until_slower`` ends the run half a second after the
-    car has become no faster than the target, as the protocols end an approach.
-    ``ghosts`` are false radar tracks that appear in clean and in noisy runs alike;
+    car has become no faster than the target, as the protocols end an approach,
+    ``until_stop`` when it stands. ``ghosts`` are false radar tracks that appear in clean and in noisy runs alike;
     ``seed`` draws what is random in the scenario itself.
     """
 
@@ -24,6 +24,7 @@ class Stage:
     car: CarParams = field(default_factory=CarParams)
     target: str = ""
     until_slower: bool = False
+    until_stop: bool = False
     ghosts: GhostTracks | None = None
     seed: int = 0
 

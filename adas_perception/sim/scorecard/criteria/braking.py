@@ -22,11 +22,15 @@ from adas_perception.sim.scorecard.trace import Trace
 from adas_perception.sim.vehicle import GRAVITY_MPS2
 
 KMH = 3.6
+_FULL = 4.0  # AEB's state FULL
 
 
 def impact_kmh(trace: Trace) -> float:
-    """Return the relative speed at the first contact, 0 when there was none."""
-    return max(trace.contact.closing_mps, 0.0) * KMH if trace.contact else 0.0
+    """Return the relative speed at the first contact along the car's motion, 0 when there was none."""
+    if trace.contact is None:
+        return 0.0
+    forward = math.copysign(1.0, trace.contact.ego_mps)
+    return max(forward * trace.contact.closing_mps, 0.0) * KMH
 
 
 def smallest_gap_m(trace: Trace) -> float:
@@ -155,20 +159,16 @@ class WarnsByTtc(Criterion):
 class NoBraking(Criterion):
     """Nothing is to be braked for: the stack adds no more deceleration than this, and AEB neither brakes nor warns.
 
-    Counted from ``from_s`` on; what the driver brakes by himself is taken off.
+    What the driver brakes by himself is taken off.
     """
 
     added_g: float = param(0.25, "largest deceleration that is added", unit="g", low=0.0, high=1.0)
     warnings: int = param(0, "warnings allowed", low=0, high=1000)
-    full_only: bool = param(False, "only full braking counts; partial braking and warnings are allowed")
 
     def judge(self, trace: Trace, stage: Stage) -> list[Check]:
         """Return deceleration, braking and warnings."""
-        if self.full_only:
-            full = float(np.count_nonzero(np.diff((trace["aeb_stage"] == 4.0).astype(int), prepend=0) > 0))
-            return [at_most("full brakings", full, 0.0)]
         asked = -np.nan_to_num(trace["accel_request_mps2"])
-        by_driver = trace["brake"] * stage.car.brake_max_mps2
+        by_driver = trace["brake"] * stage.car.brake_max_mps2 / stage.car.mass_factor
         by_aeb = np.where(trace["aeb_brakes"] > 0.5, np.maximum(asked - by_driver, 0.0), 0.0)
         brakings, warnings = (_rises(trace[name]) for name in ("aeb_brakes", "aeb_warns"))
         return [
@@ -176,6 +176,15 @@ class NoBraking(Criterion):
             at_most("brakings", brakings, 0.0),
             at_most("warnings", warnings, float(self.warnings)),
         ]
+
+
+@dataclass(frozen=True)
+class NoFullBraking(Criterion):
+    """No full braking; pre-fill, partial braking and warnings are allowed."""
+
+    def judge(self, trace: Trace, stage: Stage) -> list[Check]:
+        """Return how often full braking began."""
+        return [at_most("full brakings", _rises((trace["aeb_stage"] == _FULL).astype(float)), 0.0)]
 
 
 def _rises(flag: np.ndarray) -> float:
@@ -192,4 +201,5 @@ RULES: dict[str, type[Criterion]] = {
     "warns_before_braking": WarnsBeforeBraking,
     "warns_by_ttc": WarnsByTtc,
     "no_braking": NoBraking,
+    "no_full_braking": NoFullBraking,
 }

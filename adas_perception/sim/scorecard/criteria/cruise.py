@@ -53,15 +53,15 @@ class IsoEnvelope(Criterion):
     def judge(self, trace: Trace, stage: Stage) -> list[Check]:
         """Return the room to each of the three limits at its worst moment."""
         drives = (trace["acc_active"] > 0.5) & (trace["aeb_brakes"] < 0.5) & (trace["brake"] == 0.0)
-        v, a = trace["speed_mps"][drives], trace["accel_mps2"][drives]
-        if len(v) < 2.0 / TICK_S:
-            return [at_least("time under ACC", len(v) * TICK_S, 2.0, "s")]
-        speed_2s, speed_1s = mean_over(v, 2.0), mean_over(v, 1.0)
-        n = round(1.0 / TICK_S)
-        jerk = (a[n:] - a[:-n]) / 1.0
-        up = np.interp(v, (5.0, 20.0), (4.0, 2.0)) - a
-        down = np.interp(speed_2s, (5.0, 20.0), (5.0, 3.5)) + mean_over(a, 2.0)
-        smooth = np.interp(speed_1s[: len(jerk)], (5.0, 20.0), (5.0, 2.5)) + jerk
+        v, a, time = trace["speed_mps"], trace["accel_mps2"], float(np.count_nonzero(drives)) * TICK_S
+        one, two = round(1.0 / TICK_S), round(2.0 / TICK_S)
+        throughout = {n: mean_over(drives.astype(float), n * TICK_S) > 1.0 - 1e-6 for n in (one, two)}
+        if not throughout[two].any():
+            return [at_least("time under ACC", min(time, 1.9), 2.0, "s")]
+        up = (np.interp(v, (5.0, 20.0), (4.0, 2.0)) - a)[drives]
+        down = (np.interp(mean_over(v, 2.0), (5.0, 20.0), (5.0, 3.5)) + mean_over(a, 2.0))[throughout[two]]
+        jerk = mean_over(np.diff(a, prepend=a[0]) / TICK_S, 1.0)
+        smooth = (np.interp(mean_over(v, 1.0), (5.0, 20.0), (5.0, 2.5)) + jerk)[throughout[one]]
         return [
             at_least(name, float(room.min()), 0.0, unit)
             for name, room, unit in (

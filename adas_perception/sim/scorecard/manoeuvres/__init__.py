@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from adas_perception.sim.scorecard.manoeuvres import approach, blindspot, cruise, cutin, departure
+from adas_perception.sim.scorecard.manoeuvres import (
+    approach,
+    blindspot,
+    crossing,
+    cruise,
+    cutin,
+    departure,
+    false,
+    reverse,
+    turning,
+)
 from adas_perception.sim.scorecard.stage import Manoeuvre
 
 __all__ = ["MANOEUVRES", "Manoeuvre"]
@@ -13,4 +23,8 @@ MANOEUVRES: dict[str, type[Manoeuvre]] = {
     **cutin.MANOEUVRES,
     **departure.MANOEUVRES,
     **blindspot.MANOEUVRES,
+    **crossing.MANOEUVRES,
+    **turning.MANOEUVRES,
+    **false.MANOEUVRES,
+    **reverse.MANOEUVRES,
 }

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from adas_perception.params import param
 from adas_perception.sim.bodies import KINDS
 from adas_perception.sim.driver import DriverScript, Phase, Reaction
+from adas_perception.sim.meeting import impact_offset_m
 from adas_perception.sim.scorecard.manoeuvres.common import (
     KMH,
     RIGHT_LANE_M,
     TARGETS,
     ahead_m,
     body,
-    impact_offset_m,
     scene,
 )
 from adas_perception.sim.scorecard.stage import Manoeuvre, Stage
@@ -55,7 +55,7 @@ class Approach(Manoeuvre):
             events.append(
                 Event(When.TIME, _BRAKES_AT_S, self.end_kmh * KMH, self.decel_mps2, ramp_s=self.decel_reached_s)
             )
-        d = RIGHT_LANE_M + impact_offset_m(self.impact_percent)
+        d = RIGHT_LANE_M + impact_offset_m(self.impact_percent, CarParams().vehicle)
         target = body(
             "target", self.target, ahead_m(gap, KINDS[self.target]), d, other, *events,
             turned_rad=math.radians(self.turned_deg),

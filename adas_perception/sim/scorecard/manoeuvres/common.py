@@ -11,7 +11,7 @@ from adas_perception.sim.driver import Button, DriverScript, Phase
 from adas_perception.sim.road import Road
 from adas_perception.sim.scenarios import KMH, RIGHT_LANE_M, Scenario
 from adas_perception.sim.traffic import ActorSpec, Event
-from adas_perception.types import Indicator
+from adas_perception.types import Indicator, Side
 
 CAR = Vehicle()
 # Room behind the car for those who overtake it.
@@ -19,6 +19,7 @@ START_S_M = 400.0
 # The monitor lets the functions act after they have been healthy for a second.
 READY_S = 1.2
 TARGETS = tuple(KINDS)
+SIDES = {"left": Side.LEFT, "right": Side.RIGHT}
 
 
 @lru_cache(maxsize=4)
@@ -50,11 +51,6 @@ def at_base_link(x_m: float) -> float:
     return START_S_M + x_m
 
 
-def impact_offset_m(percent: float, car: Vehicle = CAR) -> float:
-    """Return how far left of the car's middle an impact location lies: 0 % right edge, 100 % left edge (EN26)."""
-    return (percent / 100.0 - 0.5) * car.width_m
-
-
 def scene(
     title: str,
     duration_s: float,
@@ -79,6 +75,6 @@ def body(name: str, kind: str, s_m: float, d_m: float, speed_mps: float, *events
 
 
 __all__ = [
-    "CAR", "KMH", "READY_S", "RIGHT_LANE_M", "START_S_M", "TARGETS", "Indicator", "ahead_m", "at_base_link", "body",
-    "by_hand", "impact_offset_m", "scene", "straight_road", "with_acc",
+    "CAR", "KMH", "READY_S", "RIGHT_LANE_M", "SIDES", "START_S_M", "TARGETS", "Indicator", "Side", "ahead_m",
+    "at_base_link", "body", "by_hand", "scene", "straight_road", "with_acc",
 ]  # fmt: skip

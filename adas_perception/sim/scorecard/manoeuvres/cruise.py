@@ -128,7 +128,7 @@ class DriverActs(Manoeuvre):
             driver = replace(driver, phases=(*driver.phases, pushes, Phase(at + 4.0)))
         elif self.action == "cancel":
             driver = replace(driver, presses=(*driver.presses, (at, Button.ACC_CANCEL)))
-        return Stage(scene("driver acts", 15.0, speed, driver, set_speed_mps=max(speed, _LOWEST_SET_KMH * KMH)))
+        return Stage(scene("driver acts", 25.0, speed, driver, set_speed_mps=max(speed, _LOWEST_SET_KMH * KMH)))
 
 
 MANOEUVRES: dict[str, type[Manoeuvre]] = {"free_road": FreeRoad, "follow": Follow, "driver_acts": DriverActs}

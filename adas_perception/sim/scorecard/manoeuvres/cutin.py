@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from adas_perception.params import param
 from adas_perception.sim.bodies import KINDS
-from adas_perception.sim.scorecard.manoeuvres.common import KMH, RIGHT_LANE_M, ahead_m, body, scene, with_acc
+from adas_perception.sim.scorecard.manoeuvres.common import KMH, RIGHT_LANE_M, ahead_m, body, by_hand, scene, with_acc
 from adas_perception.sim.scorecard.stage import Manoeuvre, Stage
 from adas_perception.sim.traffic import Event, When
 
@@ -60,7 +60,7 @@ class CutOut(Manoeuvre):
 
 @dataclass(frozen=True)
 class SlowerBeside(Manoeuvre):
-    """The car passes a slower one in the neighbouring lane; driven by hand or under ACC."""
+    """The car, driven by hand, passes a slower one in the neighbouring lane."""
 
     speed_kmh: float = param(100.0, "speed of the car", unit="km/h", low=10.0, high=200.0)
     slower_kmh: float = param(20.0, "the other car is slower by", unit="km/h", low=1.0, high=200.0)
@@ -70,7 +70,7 @@ class SlowerBeside(Manoeuvre):
         speed, closing = self.speed_kmh * KMH, self.slower_kmh * KMH
         start = 5.0 * closing
         other = body("other", "car", ahead_m(start, KINDS["car"]), RIGHT_LANE_M + _LANE_M, speed - closing)
-        return Stage(scene("slower car beside", 6.0 + 12.0 / closing, speed, with_acc(speed), (other,)), target="other")
+        return Stage(scene("slower car beside", 6.0 + 12.0 / closing, speed, by_hand(speed), (other,)), target="other")
 
 
 MANOEUVRES: dict[str, type[Manoeuvre]] = {"cut_in": CutIn, "cut_out": CutOut, "slower_beside": SlowerBeside}

@@ -16,6 +16,7 @@ from adas_perception.types import LineKind
 
 _DRIFT_AT_S = 2.0
 _LANE_M = 3.5
+_KEPT_FREE_M = 0.25
 
 
 def drift_radius_m(speed_kmh: float) -> float:
@@ -51,8 +52,10 @@ class Departure(Manoeuvre):
             lines=(Line(half, kinds[1.0]), Line(-half, kinds[-1.0])),
             edges_m=(-half - 0.5, half + 0.5), rails_m=(),
         )  # fmt: skip
-        crossing_s = room / self.lateral_mps + drift.arc_s(speed)
-        return Stage(scene("drift", _DRIFT_AT_S + crossing_s + 6.0, speed, driver, road=road, start_d_m=0.0))
+        # So far on the other side of the middle that the drift is steady when the car is in the middle.
+        aside = min(self.lateral_mps * drift.arc_s(speed) / 2.0, room - _KEPT_FREE_M)
+        crossing_s = (room + aside) / self.lateral_mps + drift.arc_s(speed)
+        return Stage(scene("drift", _DRIFT_AT_S + crossing_s + 6.0, speed, driver, road=road, start_d_m=-sign * aside))
 
 
 @dataclass(frozen=True)
