@@ -56,8 +56,8 @@ def demo(
 def up(
     config: Annotated[Path | None, typer.Option(help="parameter file of the car")] = None,
     preset: Preset = "",
-    can_interface: Annotated[str, typer.Option(help="python-can interface")] = "socketcan",
-    can_channel: Annotated[str, typer.Option(help="channel of that interface")] = "can0",
+    can_interface: Annotated[str, typer.Option(help="python-can interface; empty: as the files say")] = "",
+    can_channel: Annotated[str, typer.Option(help="channel of that interface; empty: as the files say")] = "",
     sim_time: Annotated[bool, typer.Option(help="follow /clock")] = False,
 ) -> None:
     """Start every process of the stack, without ros2 launch, until Ctrl-C."""

@@ -6,13 +6,11 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, RegisterEventHandler, Shutdown
 from launch.event_handlers import OnProcessExit, OnProcessStart
 from launch_ros.actions import Node
-from rich import print
 
 from adas_perception.can.bus import await_server, free_port, server_channel, server_command
 from adas_perception.ros.launching import PACKAGE, arguments, parameters, stack
-from adas_perception.ros.runner import SIM_VEHICLE
-from adas_perception.sim.recorder import load_record
-from adas_perception.sim.report import summary_table, write_report
+from adas_perception.ros.table import SIM_VEHICLE
+from adas_perception.sim.report import show_drive
 
 
 def generate_launch_description():
@@ -50,8 +48,5 @@ def _car(context):
 def _finish(event, context):
     """Write the report of a drive that came to its end, and stop everything."""
     if event.returncode == 0 and not context.is_shutdown:
-        out = Path(context.launch_configurations["out"])
-        record = load_record(out)
-        page = write_report(record, out)
-        print(summary_table(record), f"report: {page}", sep="\n")
+        show_drive(Path(context.launch_configurations["out"]))
     return [Shutdown(reason="the drive has ended")]

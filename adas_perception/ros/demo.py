@@ -11,16 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from adas_perception.can.bus import loopback_server, socketcan_available
 from adas_perception.params import ParameterError
 from adas_perception.ros.runner import Stack, environment, parameter_files, ros_arguments
-from adas_perception.ros.table import PROCESSES
-from adas_perception.sim.recorder import load_record
-from adas_perception.sim.report import summary_table, verdicts, write_report
+from adas_perception.ros.table import PROCESSES, SIM_VEHICLE
+from adas_perception.sim.report import show_drive
 
-SIM = "sim_vehicle"
 VCAN = "vcan0"
 LOG_LINES = 15
 
@@ -89,14 +85,14 @@ def drive_stack(drive: Drive) -> int:
                 victim = stack.processes[f"{plan[0]}_process"].pid
                 parameters |= {"kill_name": plan[0], "kill_pid": victim, "kill_at_s": plan[1]}
             with Stack(ros_arguments(files, parameters), env) as car:
-                car.start(SIM)
+                car.start(SIM_VEHICLE)
                 return _watch(stack, car, f"{plan[0]}_process" if plan else "", log_path)
 
 
 def _watch(stack: Stack, car: Stack, victim: str, log_path: Path) -> int:
     """Wait for the end of the drive; a process other than ``victim`` that ends before is an error."""
     while True:
-        status = car.ended().get(SIM)
+        status = car.ended().get(SIM_VEHICLE)
         if status is not None:
             return status
         dead = {name: code for name, code in stack.ended().items() if name != victim}
@@ -109,12 +105,5 @@ def _watch(stack: Stack, car: Stack, victim: str, log_path: Path) -> int:
 
 def run_demo(drive: Drive) -> int:
     """Drive, then write the report; returns 0 when every check of the report passed."""
-    console = Console()
     status = drive_stack(drive)
-    if status != 0:
-        return status
-    record = load_record(drive.out)
-    page = write_report(record, drive.out)
-    console.print(summary_table(record))
-    console.print(f"report: {page}")
-    return 1 if any(v.word == "FAIL" for v in verdicts(record)) else 0
+    return status or (0 if show_drive(drive.out) else 1)

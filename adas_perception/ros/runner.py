@@ -18,11 +18,9 @@ import yaml
 
 from adas_perception.params import NAMESPACE, Config
 from adas_perception.resources import config_path
-from adas_perception.ros.table import NODES, PROCESSES
+from adas_perception.ros.table import NODES, PROCESSES, SIM_VEHICLE
 
 STOP_TIMEOUT_S = 5.0
-# Runs beside the stack in a simulated drive, so it is not part of the node table.
-SIM_VEHICLE = "sim_vehicle"
 # Fast DDS reads its profile from a variable whose name changed with version 3.
 PROFILE_VARIABLES = {"humble": "FASTRTPS_DEFAULT_PROFILES_FILE", "jazzy": "FASTRTPS_DEFAULT_PROFILES_FILE"}
 PROFILE_VARIABLE = PROFILE_VARIABLES.get(os.environ.get("ROS_DISTRO", ""), "FASTDDS_DEFAULT_PROFILES_FILE")
@@ -55,16 +53,10 @@ def overrides_file(values: Mapping[str, object]) -> Path:
     return path
 
 
-def ros_arguments(
-    files: Iterable[Path], parameters: Mapping[str, object] = {}, remaps: Mapping[str, str] = {}  # noqa: B006
-) -> list[str]:
-    """Return the ``--ros-args`` of a process."""
-    arguments = ["--ros-args"]
-    for file in [*files, *([overrides_file(parameters)] if parameters else [])]:
-        arguments += ["--params-file", str(file)]
-    for topic, target in remaps.items():
-        arguments += ["-r", f"{topic}:={target}"]
-    return arguments
+def ros_arguments(files: Iterable[Path], parameters: Mapping[str, object]) -> list[str]:
+    """Return the ``--ros-args`` of a process: the files, then values that win over them."""
+    chosen = [*files, *([overrides_file(parameters)] if parameters else [])]
+    return ["--ros-args", *(part for file in chosen for part in ("--params-file", str(file)))]
 
 
 class Stack:
@@ -125,7 +117,8 @@ def parameter_files(config: Path | None, preset: str) -> list[Path]:
 def run_stack(config: Path | None, preset: str, can_interface: str, can_channel: str, sim_time: bool) -> int:
     """Run every process until SIGINT or until one of them ends; returns the exit status for the shell."""
     files = parameter_files(config, preset)
-    overrides = {"use_sim_time": sim_time, "can_interface": can_interface, "can_channel": can_channel}
+    given = {"can_interface": can_interface, "can_channel": can_channel}
+    overrides = {"use_sim_time": sim_time, **{name: value for name, value in given.items() if value}}
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with Stack(ros_arguments(files, overrides), environment()) as stack:
         stack.start_all()

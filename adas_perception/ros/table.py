@@ -83,6 +83,8 @@ NODES = (
         VEHICLE,
     ),
 )
+# Runs beside the stack in a simulated drive; no part of the stack.
+SIM_VEHICLE = "sim_vehicle"
 PROCESSES = tuple(dict.fromkeys(node.process for node in NODES))
 
 

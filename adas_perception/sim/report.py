@@ -8,15 +8,16 @@ from typing import Any
 
 import cv2
 from jinja2 import Environment
+from rich.console import Console
 from rich.table import Table
 
 from adas_perception.sim.judge import Verdict, figures, real_time_factor, verdicts
 from adas_perception.sim.page import PAGE
 from adas_perception.sim.plots import time_plots
-from adas_perception.sim.recorder import Record
+from adas_perception.sim.recorder import Record, load_record
 from adas_perception.sim.video import film, write_gif, write_mp4
 
-__all__ = ["Verdict", "figures", "summary_table", "verdicts", "write_report"]
+__all__ = ["Verdict", "figures", "show_drive", "summary_table", "verdicts", "write_report"]
 
 _FLIP_BOOK_PICTURES = 120
 _FLIP_BOOK_WIDTH_PX = 720
@@ -88,3 +89,13 @@ def _flip_book(record: Record) -> list[dict[str, object]]:
         code = base64.b64encode(jpeg.tobytes()).decode("ascii")
         book.append({"t": round(time_s, 2), "src": f"data:image/jpeg;base64,{code}"})
     return book
+
+
+def show_drive(folder: Path) -> bool:
+    """Print the checks of the drive recorded in a folder and write its report there; return whether none failed."""
+    record = load_record(folder)
+    page = write_report(record, folder)
+    console = Console()
+    console.print(summary_table(record))
+    console.print(f"report: {page}")
+    return not any(v.word == "FAIL" for v in verdicts(record))
