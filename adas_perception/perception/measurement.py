@@ -100,7 +100,8 @@ def from_radar(targets: RadarTargets, coverage: Coverage, noise: SensorNoise) ->
     """Return the targets of one radar cycle; one without speed over ground still counts by its place."""
     rows = np.array([(t.x_m, t.y_m, t.speed_mps) for t in targets.items], dtype=float).reshape(-1, 3)
     finite = np.isfinite(rows)
-    rows, measured = rows[finite[:, 0] & finite[:, 1]], finite[finite[:, 0] & finite[:, 1], 2]
+    placed = finite[:, 0] & finite[:, 1]
+    rows, measured = rows[placed], finite[placed, 2]
     n = len(rows)
     rays, covariances = _polar(rows[:, :2], coverage.mount, noise.radar_range_m, noise.radar_bearing_rad)
     return Observations(

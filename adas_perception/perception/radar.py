@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,18 +99,17 @@ class RadarClusterer:
         speeds = _over_ground(ahead, left, reach, rates, sensor.mount, ego)
         c, s = math.cos(sensor.mount.yaw_rad), math.sin(sensor.mount.yaw_rad)
         x, y = c * ahead - s * left + sensor.mount.x_m, s * ahead + c * left + sensor.mount.y_m
-        group = self._groups(x, y, rates if ego is None else speeds)
-        sizes = np.bincount(group)
+        groups = self._groups(x, y, rates if ego is None else speeds)
+        table = np.array([reach, x, y, rates, speeds]).T.tolist()
+        items = tuple(self._target(scan.sensor, [table[i] for i in group]) for group in groups)
+        return RadarTargets(scan.stamp_ns, scan.sensor, items)
 
-        # The near face stands for the group, so that a long object does not pull its own place away.
-        nearest = np.full(len(sizes), np.inf)
-        np.minimum.at(nearest, group, reach)
-        face = reach <= nearest[group] + self._params.face_depth_m
-        group = group[face]
-        on_face = np.bincount(group)
-        means = ((np.bincount(group, values[face]) / on_face).tolist() for values in (x, y, rates, speeds))
-        items = map(RadarTarget, *means, sizes.tolist(), repeat(scan.sensor))
-        return RadarTargets(scan.stamp_ns, scan.sensor, tuple(items))
+    def _target(self, sensor: str, group: list[list[float]]) -> RadarTarget:
+        """Return the mean of the group's near face, so that a long object does not pull its own place away."""
+        depth = min(group)[0] + self._params.face_depth_m
+        face = [values for values in group if values[0] <= depth]
+        _, x, y, rate, speed = (sum(column) / len(face) for column in zip(*face, strict=True))
+        return RadarTarget(x, y, rate, speed, len(group), sensor)
 
     def _drive(self, ego: EgoState) -> None:
         """Count the way driven: long groups are cut at marks that stand still on the road."""
@@ -136,20 +134,21 @@ class RadarClusterer:
         )  # fmt: skip
         return ahead[good], left[good], rates[good]
 
-    def _groups(self, x: FloatArray, y: FloatArray, speeds: FloatArray) -> NDArray[np.intp]:
-        """Return the number (N,) of each detection's group: close in position and speed, long ones cut along x."""
-        p = self._params
+    def _groups(self, x: FloatArray, y: FloatArray, speeds: FloatArray) -> list[list[int]]:
+        """Return the numbers of the detections that are close in position and speed, long groups cut along x."""
+        p, marks = self._params, x.tolist()
         scaled = np.array([x / p.gap_along_m, y / p.gap_across_m, speeds / p.gap_speed_mps]).T
-        together = _chained(len(x), cKDTree(scaled).query_pairs(1.0, output_type="ndarray").tolist())
-        low, high = np.full(len(x), np.inf), np.full(len(x), -np.inf)
-        np.minimum.at(low, together, x)
-        np.maximum.at(high, together, x)
-        long = high - low > p.length_max_m
-        if not long.any():
-            return np.asarray(np.unique(together, return_inverse=True)[1])
-        piece = np.where(long[together], (x + self._way_m) // p.length_max_m, 0.0)
-        _, group = np.unique(np.column_stack([together, piece]), axis=0, return_inverse=True)
-        return np.asarray(group).reshape(len(x))
+        groups = []
+        for group in _chained(len(x), cKDTree(scaled).query_pairs(1.0, output_type="ndarray").tolist()):
+            along = [marks[i] for i in group]
+            if max(along) - min(along) > p.length_max_m:
+                pieces: dict[float, list[int]] = {}
+                for i in group:
+                    pieces.setdefault((marks[i] + self._way_m) // p.length_max_m, []).append(i)
+                groups += [pieces[mark] for mark in sorted(pieces)]
+            else:
+                groups.append(group)
+        return groups
 
 
 def _over_ground(
@@ -164,8 +163,8 @@ def _over_ground(
     return np.asarray(rates + own / np.maximum(reach, 1e-6))
 
 
-def _chained(count: int, pairs: list[list[int]]) -> list[int]:
-    """Return for each of ``count`` things the lowest one that pairs chain it to (union-find)."""
+def _chained(count: int, pairs: list[list[int]]) -> list[list[int]]:
+    """Return the numbers below ``count`` grouped by the pairs that chain them together (union-find)."""
     lower = list(range(count))
 
     def lowest(i: int) -> int:
@@ -176,4 +175,7 @@ def _chained(count: int, pairs: list[list[int]]) -> list[int]:
     for pair in pairs:
         a, b = map(lowest, pair)
         lower[max(a, b)] = min(a, b)
-    return [lowest(i) for i in range(count)]
+    groups: dict[int, list[int]] = {}
+    for i in range(count):
+        groups.setdefault(lowest(i), []).append(i)
+    return list(groups.values())

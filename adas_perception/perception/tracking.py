@@ -17,14 +17,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress, islice
-from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from adas_perception.params import Params, param
 from adas_perception.perception import kalman, track_life
+from adas_perception.perception.association import assign
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.ego_motion import EgoMotion
 from adas_perception.perception.measurement import Observations, SensorNoise, from_camera, from_radar, near_face
@@ -47,7 +45,6 @@ from adas_perception.types import (
 HEADING_SPEED_MPS = 2.0
 # From this speed on objects may use the whole process noise.
 AGILE_SPEED_MPS = 5.0
-FORBIDDEN = 1e6
 
 
 @dataclass(frozen=True)
@@ -66,20 +63,6 @@ class FusionParams(Params):
     merge_mps: float = param(3.0, "and differ less in speed", unit="m/s", low=0.1, high=20.0)
     late_s: float = param(0.3, "oldest sensor cycle that is used", unit="s", low=0.01, high=2.0)
     ego_s: float = param(0.2, "oldest motion of the car that is used", unit="s", low=0.01, high=2.0)
-
-
-class _Pairs(NamedTuple):
-    """K pairs of track and observation: innovation (K, 3) in x, y and speed, its model (K, 3, 5), noise (K, 3, 3)."""
-
-    tracks: NDArray[np.intp]
-    points: NDArray[np.intp]
-    innovation: FloatArray
-    H: FloatArray
-    noise: FloatArray
-
-    def at(self, which: NDArray[Any]) -> _Pairs:
-        """Return some of the pairs."""
-        return _Pairs(*(values[which] for values in self))
 
 
 class Fusion:
@@ -152,7 +135,11 @@ class Fusion:
 
     def _correct(self, seen: Observations, late_s: float) -> dict[int, int]:
         """Correct and confirm the tracks that have been seen; return which observation each was given."""
-        pairs = self._assign(self._pairs(seen, late_s), len(seen))
+        faces = [
+            near_face(row[kalman.X], row[kalman.Y], life.yaw_rad, life.size, seen.origin)
+            for life, row in zip(self._lives, self._states.tolist(), strict=True)
+        ]
+        pairs = assign(self._states, self._covariances, np.array(faces), seen, late_s, self._params.gate)
         if not len(pairs.tracks):
             return {}
         self._states[pairs.tracks], self._covariances[pairs.tracks] = kalman.update(
@@ -184,58 +171,6 @@ class Fusion:
         speed = np.hypot(states[:, kalman.VX], states[:, kalman.VY])
         agility = np.minimum(np.maximum(speed / AGILE_SPEED_MPS, STILL_AGILITY), 1.0)
         return kalman.predict(states, covariances, dt_s, p.accel_time_s, p.jerk * agility, p.lateral * agility)
-
-    def _pairs(self, seen: Observations, late_s: float) -> _Pairs:
-        """Compare tracks, as they were ``late_s`` ago, with the observations that may be theirs."""
-        rows = self._states.tolist()
-        faces = np.array([
-            near_face(row[kalman.X], row[kalman.Y], life.yaw_rad, life.size, seen.origin)
-            for life, row in zip(self._lives, rows, strict=True)
-        ])  # fmt: skip
-        velocities = self._states[:, kalman.VELOCITY]
-        gaps = seen.points - (self._states[:, kalman.PLACE] + faces[:, :2] - late_s * velocities)[:, None]
-        # The distance along one axis never exceeds the whole: most pairs need not be looked at any further.
-        limits = self._params.gate * (self._variances(late_s) + faces[:, [2, 4]])[:, None]
-        near = np.square(gaps) < limits + self._params.gate * seen.covariances[:, [0, 1], [0, 1]]
-        tracks, points = np.nonzero(near[..., 0] & near[..., 1])
-
-        rays = seen.rays[points]
-        H = np.zeros((len(tracks), 3, kalman.SIZE))
-        H[:, 0, kalman.X] = H[:, 1, kalman.Y] = 1.0
-        H[:, 0, kalman.VX] = H[:, 1, kalman.VY] = -late_s
-        H[:, 2, kalman.VELOCITY] = rays
-        innovation = np.empty((len(tracks), 3))
-        innovation[:, :2] = gaps[tracks, points]
-        innovation[:, 2] = seen.speeds[points] - np.einsum("ki,ki->k", rays, velocities[tracks])
-        noise = np.zeros((len(tracks), 3, 3))
-        noise[:, :2, :2] = seen.covariances[points] + faces[tracks][:, [[2, 3], [3, 4]]]
-        noise[:, 2, 2] = seen.speed_sigmas[points] ** 2
-        return _Pairs(tracks, points, innovation, H, noise)
-
-    def _variances(self, late_s: float) -> FloatArray:
-        """Return the variances (N, 2) of the places as they were ``late_s`` ago."""
-        place, velocity = [kalman.X, kalman.Y], [kalman.VX, kalman.VY]
-        mixed, own = self._covariances[:, place, velocity], self._covariances[:, velocity, velocity]
-        return self._covariances[:, place, place] - late_s * (2.0 * mixed - late_s * own)
-
-    def _assign(self, pairs: _Pairs, count: int) -> _Pairs:
-        """Return the best of the pairs of tracks and ``count`` observations inside the gate.
-
-        The logarithm of the determinant keeps a vague track from taking the observation of a sharp one.
-        """
-        spread = pairs.H @ self._covariances[pairs.tracks] @ pairs.H.transpose(0, 2, 1) + pairs.noise
-        distance = kalman.distance2(pairs.innovation, spread)
-        inside = distance < self._params.gate
-        pairs = pairs.at(inside)
-        found = len(pairs.tracks)
-        if len(set(pairs.tracks.tolist())) == found == len(set(pairs.points.tolist())):
-            return pairs  # nobody competes
-        shape = len(self._lives), count
-        cost, number = np.full(shape, FORBIDDEN), np.full(shape, -1)
-        cost[pairs.tracks, pairs.points] = (distance + np.log(np.linalg.det(spread)))[inside]
-        number[pairs.tracks, pairs.points] = np.arange(found)
-        chosen = number[linear_sum_assignment(cost)]
-        return pairs.at(chosen[chosen >= 0])
 
     # --- the list of tracks -------------------------------------------------------------------------------
 
