@@ -16,8 +16,8 @@ import pytest
 
 from adas_perception.params import Config
 from adas_perception.resources import config_path
-from adas_perception.ros.runner import PROFILE_VARIABLE, SIM_VEHICLE, overrides_file, ros_arguments
-from adas_perception.ros.table import NODES, PROCESSES
+from adas_perception.ros.runner import PROFILE_VARIABLE, overrides_file, ros_arguments
+from adas_perception.ros.table import NODES, PROCESSES, SIM_VEHICLE
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = "adas_perception"
