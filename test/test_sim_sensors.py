@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 
 from adas_perception.perception.radar import Radars
 from adas_perception.perception.ultrasonic import SENSORS
-from adas_perception.sim.sensors import (
-    RADARS,
-    Box,
-    EgoNoise,
-    Surroundings,
-    noisy_ego,
-    range_ultrasonic,
-    scan_radar,
-)
+from adas_perception.sim.radar_model import RADARS, scan_radar
+from adas_perception.sim.sensors import Box, EgoNoise, Surroundings, noisy_ego
+from adas_perception.sim.ultrasonic_model import range_ultrasonic
 from adas_perception.types import EgoState, RadarScan
 
 NOTHING = np.empty((0, 2))

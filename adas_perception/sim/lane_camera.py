@@ -55,21 +55,10 @@ class LaneErrors(Params):
 
 
 VIEW_START_M = 4.0
-# A worn line below this contrast is not seen; confidence and range shrink with the contrast.
-_CONTRAST_MIN = 0.15
-_EDGE_CONFIDENCE = 0.7
 # A cubic cannot follow the road farther than it turns by this.
 _TURN_MAX_RAD = 0.6
 _LOOKED_FOR_M = 6.0
-
-
-def boundaries(road: Road, sees_edges: bool = True) -> list[Line]:
-    """Return all lines of a road, and its edges where no line is painted on them."""
-    lines = [line for line in road.lines if line.contrast >= _CONTRAST_MIN]
-    if sees_edges:
-        edges = [Line(d, LineKind.ROAD_EDGE, contrast=_EDGE_CONFIDENCE) for d in road.edges_m]
-        lines += [edge for edge in edges if all(abs(edge.d_m - line.d_m) > 0.5 for line in lines)]
-    return lines
+_CLEAN_SIGMA_M = 0.02
 
 
 def see_lanes(
@@ -77,10 +66,12 @@ def see_lanes(
 ) -> LaneLines:
     """Return the boundaries next to the car; ``pose`` is base_link in the map frame, (s, d) the same on the road."""
     seen = []
-    places = _places_ahead(road, pose, s_m, errors.range_m)
-    for line in boundaries(road, errors.sees_edges):
+    ahead = _places_ahead(road, pose, s_m, errors.range_m)
+    for line in road.boundaries:
+        if line.kind is LineKind.ROAD_EDGE and not errors.sees_edges:
+            continue
         if abs(line.d_m - d_m) < _LOOKED_FOR_M and (rng is None or rng.random() >= errors.miss_share):
-            seen.append((line.d_m, _fitted(places, line, pose, errors, rng)))
+            seen.append((line.d_m, _fitted(ahead, line, errors, rng)))
     return beside(stamp_ns, seen, d_m)
 
 
@@ -96,29 +87,36 @@ def _offset(pair: tuple[float, LaneLine]) -> float:
     return pair[0]
 
 
-def _places_ahead(road: Road, pose: RoadPoint, s_m: float, range_m: float) -> list[RoadPoint]:
-    """Return four points of the centreline from beside the car to as far as a cubic can follow."""
+def _places_ahead(
+    road: Road, pose: RoadPoint, s_m: float, range_m: float
+) -> list[tuple[float, float, float, float]]:
+    """Return four points of the centreline, from beside the car to as far as a cubic can follow, in base_link.
+
+    They are x, y and the unit vector to the left of the road.
+    """
     far = range_m
     if not road.straight:
         while far > 8.0 and abs(math.remainder(road.point(s_m + far).yaw_rad - pose.yaw_rad, math.tau)) > _TURN_MAX_RAD:
             far *= 0.7
-    return [road.point(s_m + share * far) for share in (0.0, 0.25, 0.65, 1.0)]
+    c, s = math.cos(pose.yaw_rad), math.sin(pose.yaw_rad)
+    places = []
+    for share in (0.0, 0.25, 0.65, 1.0):
+        x, y, yaw, _ = road.point(s_m + share * far)
+        dx, dy, turned = x - pose.x_m, y - pose.y_m, yaw - pose.yaw_rad
+        places.append((c * dx + s * dy, c * dy - s * dx, -math.sin(turned), math.cos(turned)))
+    return places
 
 
 def _fitted(
-    places: list[RoadPoint], line: Line, pose: RoadPoint, errors: LaneErrors, rng: Random | None
+    ahead: list[tuple[float, float, float, float]], line: Line, errors: LaneErrors, rng: Random | None
 ) -> LaneLine:
-    c, s = math.cos(pose.yaw_rad), math.sin(pose.yaw_rad)
-    xs, ys = [], []
-    for x, y, yaw, _ in places:
-        dx, dy = x - line.d_m * math.sin(yaw) - pose.x_m, y + line.d_m * math.cos(yaw) - pose.y_m
-        xs.append(c * dx + s * dy)
-        ys.append(c * dy - s * dx)
-    coefficients = cubic_through(xs, ys)
+    d = line.d_m
+    xs = [x + d * left_x for x, _, left_x, _ in ahead]
+    coefficients = cubic_through(xs, [y + d * left_y for _, y, _, left_y in ahead])
+    sigma = _CLEAN_SIGMA_M
     if rng is not None:
-        coefficients = errors.blurred(coefficients, rng)
+        coefficients, sigma = errors.blurred(coefficients, rng), math.hypot(sigma, errors.offset_sigma_m)
     reach = max(xs[-1] * (0.5 + 0.5 * line.contrast), VIEW_START_M + 1.0)
-    sigma = math.hypot(0.02, errors.offset_sigma_m) if rng is not None else 0.02
     return LaneLine(coefficients, VIEW_START_M, reach, line.contrast, line.kind, sigma)
 
 

@@ -14,7 +14,7 @@ from adas_perception.sim.suite import SensorSuite
 from adas_perception.sim.world import World
 from adas_perception.types import Function
 
-TICK_S = 0.025
+TICK_S = 0.05
 _WARNING = {State.WARN.name, State.PARTIAL.name, State.FULL.name}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,8 @@ __all__ = ["Line", "Road", "RoadPoint"]
 FloatArray = NDArray[np.float64]
 
 _RAIL_POST_M = 4.0
+# A line that is more worn is not seen; the edge of the asphalt is seen like a line of this contrast.
+_CONTRAST_MIN, _EDGE_CONTRAST = 0.15, 0.7
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,13 @@ class Road(Curve):
     _rail_posts: dict[int, list[tuple[float, float]]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
+
+    @cached_property
+    def boundaries(self) -> tuple[Line, ...]:
+        """Return all lines that a camera can see, and the edges of the asphalt where no line is painted on them."""
+        lines = tuple(line for line in self.lines if line.contrast >= _CONTRAST_MIN)
+        edges = (Line(d, LineKind.ROAD_EDGE, contrast=_EDGE_CONTRAST) for d in self.edges_m)
+        return lines + tuple(edge for edge in edges if all(abs(edge.d_m - line.d_m) > 0.5 for line in lines))
 
     def _look_up(self, table: FloatArray, s: ArrayLike) -> FloatArray:
         """Interpolate a table at s; beyond both ends the road goes on in its last direction."""

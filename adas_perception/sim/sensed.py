@@ -8,8 +8,10 @@ from random import Random
 from adas_perception.perception.camera import CameraModel
 from adas_perception.sim.ghosts import ghost_points
 from adas_perception.sim.object_camera import see_objects
-from adas_perception.sim.sensors import Surroundings, noisy_ego, range_ultrasonic, scan_radar
+from adas_perception.sim.radar_model import scan_radar
+from adas_perception.sim.sensors import Surroundings, noisy_ego
 from adas_perception.sim.setup import SensorSetup, generator
+from adas_perception.sim.ultrasonic_model import range_ultrasonic
 from adas_perception.types import Detections, DriverInput, EgoState, LaneLines, RadarScan, UltrasonicEcho
 
 
@@ -21,6 +23,7 @@ class SensedWorld(ABC):
         self.camera = camera
         self.seed = seed
         self.start_ns = self.stamp_ns = start_ns
+        self._generators: dict[str, Random] = {}
 
     @property
     def time_s(self) -> float:
@@ -44,11 +47,13 @@ class SensedWorld(ABC):
         """Return the boundaries that lane perception would find in the picture of now."""
 
     def generator(self, sensor: str) -> Random | None:
-        """Return the generator of one measurement, None for faultless sensors."""
+        """Return the generator of one sensor, None for faultless sensors."""
         return self._generator(sensor) if self.sensors.noisy else None
 
     def _generator(self, sensor: str) -> Random:
-        return generator(self.seed, sensor, self.stamp_ns - self.start_ns)
+        if sensor not in self._generators:
+            self._generators[sensor] = generator(self.seed, sensor)
+        return self._generators[sensor]
 
     def ego(self) -> EgoState:
         """Return the measured ego state."""

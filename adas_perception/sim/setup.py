@@ -9,7 +9,9 @@ from random import Random
 from adas_perception.sim.ghosts import GhostTracks
 from adas_perception.sim.lane_camera import LaneErrors
 from adas_perception.sim.object_camera import CameraErrors
-from adas_perception.sim.sensors import RADARS, EgoNoise, RadarErrors, UltrasonicModel
+from adas_perception.sim.radar_model import RADARS, RadarErrors
+from adas_perception.sim.sensors import EgoNoise
+from adas_perception.sim.ultrasonic_model import UltrasonicModel
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,6 @@ CLEAN = SensorSetup(noisy=False)
 NOISY = SensorSetup(ego=EgoNoise())
 
 
-def generator(seed: int, purpose: str, stamp_ns: int) -> Random:
-    """Return a generator of its own for one measurement, so that it does not matter who asks in which order."""
-    return Random(stamp_ns << 64 | zlib.crc32(purpose.encode()) << 32 | seed & 0xFFFFFFFF)
+def generator(seed: int, sensor: str) -> Random:
+    """Return the generator of one sensor: each has its own, so that it does not matter who measures first."""
+    return Random(zlib.crc32(sensor.encode()) << 64 | seed & 0xFFFFFFFFFFFFFFFF)

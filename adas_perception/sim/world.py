@@ -1,7 +1,7 @@
 """The world: the ego, its driver and the traffic on the road, stepped together, and what the sensors see of it.
 
-Same scenario, same seed, same requests: same result, bit for bit. Every measurement draws from a generator of its
-own, seeded by sensor and time, so that it does not matter who asks for what in which order.
+Same scenario, same seed, same requests: same result, bit for bit. Every sensor draws from a generator of its own, so
+that it does not matter in which order the sensors of one moment measure.
 """
 
 from __future__ import annotations
