@@ -147,9 +147,12 @@ class Car:
         if steps < 1 or not math.isclose(steps * STEP_S, dt_s, abs_tol=1e-9):
             raise ValueError(f"dt_s = {dt_s} must be a positive multiple of {STEP_S} s")
         self.gear = driver.gear
+        drive, brake = self._demands(accel_request_mps2, driver)
+        overridden = abs(driver.controls.steering_torque_nm) > self.params.override_torque_nm
+        request = None if overridden else steering_request_rad
         for _ in range(steps):
-            self._longitudinal(accel_request_mps2, driver)
-            self._steer(steering_request_rad, driver)
+            self._longitudinal(drive, brake)
+            self._steer(request, driver.steering_rad)
             self._move()
 
     def measured(self, stamp_ns: int) -> EgoState:
@@ -159,7 +162,8 @@ class Car:
             self.x_m, self.y_m, self.yaw_rad,
         )  # fmt: skip
 
-    def _longitudinal(self, request_mps2: float | None, driver: DriverAction) -> None:
+    def _demands(self, request_mps2: float | None, driver: DriverAction) -> tuple[float, float]:
+        """Return what the engine (net of the drag) and the brake are asked for, in m/s2."""
         p, controls = self.params, driver.controls
         speed = abs(self.speed_mps)
         resistance = p.rolling_mps2 + p.air_per_m * speed**2
@@ -173,23 +177,24 @@ class Car:
             target = max(request_mps2, pedal)
         if driver.gear in (Gear.PARK, Gear.NEUTRAL) or controls.brake > 0.0:
             target = min(target, -resistance)
-
         # Down to the drag of a closed throttle the engine does it, below that the brake.
         drive = min(max(target, -resistance), drive_limit)
-        self._drive_mps2 += (drive - self._drive_mps2) * STEP_S / p.drive_lag_s
         brake_max = p.brake_max_mps2 / p.mass_factor
-        wanted = max(-resistance - target, controls.brake * brake_max, 0.0)
-        delayed = self._brake_line(min(wanted, brake_max))
-        change = p.brake_rate_mps3 * STEP_S
-        self._brake_mps2 += min(max(delayed - self._brake_mps2, -2.0 * change), change)
+        brake = max(-resistance - target, controls.brake * brake_max, 0.0)
+        return drive, min(brake, brake_max)
 
-        if self._brake_mps2 > 0.0:
-            self._drive_mps2 = min(self._drive_mps2, drive)  # the brake shuts the throttle at once
-        self._accelerate(driver.gear)
+    def _longitudinal(self, drive_mps2: float, brake_mps2: float) -> None:
+        """Let engine and brake follow their demands for one step, and the speed them."""
+        p, change = self.params, self.params.brake_rate_mps3 * STEP_S
+        self._drive_mps2 += (drive_mps2 - self._drive_mps2) * STEP_S / p.drive_lag_s
+        delayed = self._brake_line(brake_mps2)
+        if delayed != self._brake_mps2:
+            self._brake_mps2 += min(max(delayed - self._brake_mps2, -2.0 * change), change)
+        if self._brake_mps2 > 0.0 and self._drive_mps2 > drive_mps2:
+            self._drive_mps2 = drive_mps2  # the brake shuts the throttle at once
 
-    def _accelerate(self, gear: Gear) -> None:
         grip = self._grip_mps2
-        forward = -1.0 if gear is Gear.REVERSE else 1.0
+        forward = -1.0 if self.gear is Gear.REVERSE else 1.0
         along = min(max(self._drive_mps2 - self._brake_mps2, -grip), grip)
         before = self.speed_mps * forward
         after = before + along * STEP_S
@@ -198,18 +203,16 @@ class Car:
         self.accel_mps2 = (after - before) / STEP_S * forward
         self.speed_mps = after * forward
 
-    def _steer(self, request_rad: float | None, driver: DriverAction) -> None:
+    def _steer(self, request_rad: float | None, hands_rad: float) -> None:
+        """Let the road wheels follow a request after the dead time, or the driver's hands at once."""
         p = self.params
-        overridden = abs(driver.controls.steering_torque_nm) > p.override_torque_nm
-        if request_rad is None or overridden:
-            target = driver.steering_rad
-            self._steering_line(target)
-        else:
-            target = self._steering_line(request_rad)
+        delayed = self._steering_line(hands_rad if request_rad is None else request_rad)
+        target = hands_rad if request_rad is None else delayed
+        if target == self._steering_lagged_rad == self.steering_rad:
+            return
         self._steering_lagged_rad += (target - self._steering_lagged_rad) * STEP_S / p.steering_lag_s
-        change = p.steering_rate_radps * STEP_S
+        change, limit = p.steering_rate_radps * STEP_S, p.vehicle.steering_max_rad
         step = min(max(self._steering_lagged_rad - self.steering_rad, -change), change)
-        limit = p.vehicle.steering_max_rad
         self.steering_rad = min(max(self.steering_rad + step, -limit), limit)
 
     def _move(self) -> None:
