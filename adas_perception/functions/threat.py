@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ class Urgency(IntEnum):
     WARN = 1
     PARTIAL = 2
     FULL = 3
+
+
+URGENCIES = (Urgency.FULL, Urgency.PARTIAL, Urgency.WARN)
 
 
 @dataclass(frozen=True)
@@ -98,27 +102,29 @@ class Course:
     outward_mps: float
 
 
-class Braking:
-    """Distance over time of a braking with dead time and linear build-up, on the grid TIMES_S."""
+class Brakings:
+    """Distance over time of B brakings with dead time and linear build-up, on the grid TIMES_S."""
 
-    def __init__(self, delay_s: float, ramp_s: float, decel_mps2: float) -> None:
-        self._decel = decel_mps2
-        into_ramp = np.clip(TIMES_S - delay_s, 0.0, ramp_s)
+    def __init__(self, *delay_ramp_decel: tuple[float, float, float]) -> None:
+        delay, ramp, self._decel = np.array(delay_ramp_decel).T[:, :, None]
+        into_ramp = np.clip(TIMES_S - delay, 0.0, ramp)
         # Integral of the share of braking that has built up: a parabola in the ramp, a line behind it.
-        self._built = into_ramp**2 / (2.0 * ramp_s) + np.maximum(TIMES_S - delay_s - ramp_s, 0.0)
-        self._before = TIMES_S - self._built
+        built = into_ramp**2 / (2.0 * ramp) + np.maximum(TIMES_S - delay - ramp, 0.0)
+        self._before = TIMES_S - built
+        self._braked = self._decel * built
         self._rolled_for: tuple[float, float] | None = None
         self._rolled: tuple[FloatArray, NDArray[np.bool_]] = (TIMES_S, TIMES_S > 0.0)
 
     def roll(self, speed_mps: float, accel_mps2: float) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Return the distance in m and whether the car still moves, from a speed and a present deceleration."""
+        """Return (B, T) the distances in m and whether the car still moves, from a speed and a present deceleration."""
         # All objects of one cycle meet the same own braking.
         if self._rolled_for != (speed_mps, accel_mps2):
-            start = min(max(accel_mps2, -self._decel), 0.0)
-            speed = np.maximum(speed_mps + start * self._before - self._decel * self._built, 0.0)
-            steps = (speed[1:] + speed[:-1]) * (0.5 * STEP_S)
+            start = np.maximum(min(accel_mps2, 0.0), -self._decel)
+            speed = np.maximum(speed_mps + start * self._before - self._braked, 0.0)
+            distance = np.zeros_like(speed)
+            np.cumsum((speed[:, 1:] + speed[:, :-1]) * (0.5 * STEP_S), axis=1, out=distance[:, 1:])
             self._rolled_for = (speed_mps, accel_mps2)
-            self._rolled = np.concatenate(([0.0], np.cumsum(steps))), speed > 0.0
+            self._rolled = distance, speed > 0.0
         return self._rolled
 
 
@@ -128,11 +134,16 @@ class ThreatModel:
     def __init__(self, params: ThreatParams, vehicle: Vehicle) -> None:
         p = self._p = params
         self._vehicle = vehicle
+        self._overlap: FloatArray = p.overlap_m + p.overlap_growth_mps * TIMES_S
         full = p.friction * GRAVITY_MPS2
-        self._driver = Braking(p.driver_delay_s, p.driver_ramp_s, min(p.driver_mps2, full))
-        self._full = Braking(p.brake_delay_s, p.brake_ramp_s, full)
-        self._early = Braking(p.brake_delay_s + p.partial_lead_s, p.brake_ramp_s, full)
-        self._partial = Braking(p.brake_delay_s, p.brake_ramp_s, min(p.partial_mps2, full))
+        at_last = (p.brake_delay_s, p.brake_ramp_s, full)
+        early = (p.brake_delay_s + p.partial_lead_s, p.brake_ramp_s, full)
+        partial = (p.brake_delay_s, p.brake_ramp_s, min(p.partial_mps2, full))
+        by_driver = (p.driver_delay_s, p.driver_ramp_s, min(p.driver_mps2, full))
+        # In the order of URGENCIES: what must begin now because it just suffices.
+        self._our_way = Brakings(at_last, early, by_driver)
+        self._other_way = Brakings(at_last, partial, by_driver)
+        self._margins: FloatArray = np.array([[p.margin_m], [p.margin_m], [p.driver_margin_m]])
 
     def assess(self, n: Neighbour, arc: Arc, speed_mps: float, accel_mps2: float) -> Assessment:
         """Return the urgency of braking for one object, at the car's speed and present acceleration."""
@@ -175,8 +186,7 @@ class ThreatModel:
         p, v = self._p, self._vehicle
         follows_road = course.our_way or course.head_on
         s, d = self._along_path(n, course.lead_accel_mps2) if follows_road else self._across(n, arc)
-        overlap = p.overlap_m + p.overlap_growth_mps * TIMES_S
-        in_path = np.abs(d) < n.half_width_m + v.width_m / 2.0 - overlap
+        in_path = np.abs(d) < n.half_width_m + v.width_m / 2.0 - self._overlap
         near, far = s - n.half_length_m - v.front_x_m, s + n.half_length_m + v.rear_overhang_m
 
         # A sample stands for the step that follows it, so that no short encounter falls between two.
@@ -190,22 +200,18 @@ class ThreatModel:
         stays = course.our_way or n.vd_mps**2 < 2.0 * p.crossing_stop_mps2 * room
         blocked = np.logical_or.accumulate(in_path) if stays else in_path
 
-        def contact(braking: Braking, margin: float) -> bool:
-            own, moving = braking.roll(speed_mps, accel_mps2)
-            # Stopping before head-on traffic avoids no more; stopping in the way of crossing traffic does harm.
-            touches = blocked & (near < own + margin) & (far > own)
-            return bool(np.any(touches & moving if course.head_on else touches))
-
+        brakings = self._our_way if course.our_way else self._other_way
+        own, moving = brakings.roll(speed_mps, accel_mps2)
+        touches = blocked & (near < own + self._margins) & (far > own)
+        # Stopping before head-on traffic avoids no more; stopping in the way of crossing traffic does harm.
+        if course.head_on:
+            touches &= moving
         entering = course.beside_m > -p.overlap_m and not course.our_way
         stopping_m = course.outward_mps**2 / (2.0 * p.crossing_stop_mps2)
         may_stop_beside = entering and course.beside_m > stopping_m + p.overlap_m
-        checks = (
-            (not may_stop_beside, self._full, p.margin_m, Urgency.FULL),
-            (True, self._early if course.our_way else self._partial, p.margin_m, Urgency.PARTIAL),
-            (True, self._driver, p.driver_margin_m, Urgency.WARN),
-        )
-        fails = (u for allowed, braking, margin, u in checks if allowed and contact(braking, margin))
-        return next(fails, Urgency.NONE)
+        fails: list[bool] = np.asarray(touches.any(axis=1)).tolist()
+        fails[0] &= not may_stop_beside
+        return next(compress(URGENCIES, fails), Urgency.NONE)
 
     def _along_path(self, n: Neighbour, accel: float) -> tuple[FloatArray, FloatArray]:
         """Return s and d over time of a target that follows the same road."""

@@ -96,16 +96,25 @@ class Observations:
         )  # fmt: skip
 
 
+# The points, covariances, rays, speeds, labels and widths of a cycle that has seen nothing.
+NOTHING = (
+    np.zeros((0, 2)), np.zeros((0, 2, 2)), np.zeros((0, 2)), np.zeros(0), np.zeros(0), (), np.zeros(0),
+)  # fmt: skip
+
+
 def from_radar(targets: RadarTargets, coverage: Coverage, noise: SensorNoise) -> Observations:
     """Return the targets of one radar cycle; one without speed over ground still counts by its place."""
-    rows = np.array([(t.x_m, t.y_m, t.speed_mps) for t in targets.items], dtype=float).reshape(-1, 3)
+    origin = (coverage.mount.x_m, coverage.mount.y_m)
+    if not targets.items:
+        return Observations(targets.stamp_ns, Sensor.RADAR, coverage, origin, *NOTHING)
+    rows = np.array([(t.x_m, t.y_m, t.speed_mps) for t in targets.items], dtype=float)
     finite = np.isfinite(rows)
     placed = finite[:, 0] & finite[:, 1]
     rows, measured = rows[placed], finite[placed, 2]
     n = len(rows)
     rays, covariances = _polar(rows[:, :2], coverage.mount, noise.radar_range_m, noise.radar_bearing_rad)
     return Observations(
-        targets.stamp_ns, Sensor.RADAR, coverage, (coverage.mount.x_m, coverage.mount.y_m),
+        targets.stamp_ns, Sensor.RADAR, coverage, origin,
         rows[:, :2], covariances, rays,
         np.where(measured, rows[:, 2], 0.0), np.where(measured, noise.radar_speed_mps, NO_SPEED_SIGMA_MPS),
         (ObjectClass.UNKNOWN,) * n, np.full(n, np.nan),

@@ -20,7 +20,7 @@ from adas_perception.limits import Limits
 from adas_perception.params import Params, param
 from adas_perception.safety.arbitration import DriverParams
 from adas_perception.safety.freshness import age_s, fresh
-from adas_perception.types import DriverInput, EgoState, Function, FunctionState, Request, seconds
+from adas_perception.types import DriverInput, EgoState, Function, FunctionState, Request, nanoseconds, seconds
 
 # The nodes each function cannot do without.
 NEEDS: dict[Function, tuple[str, ...]] = {
@@ -122,7 +122,8 @@ class Monitor:
         driver_acts = driver_ok and self._driver_acts(driver)
         lost = self._update_available(now_ns, _affected(faults))
         lost_control = lost & self._update_engaged(now_ns, states, driver_acts)
-        self._locked = {f for f in self._locked | lost_control if _engaged(f, states)}
+        if lost_control or self._locked:
+            self._locked = {f for f in self._locked | lost_control if _engaged(f, states)}
         self._fallback = vehicle_ok and not driver_acts and (self._fallback or bool(lost_control))
         allowed = frozenset(self._available - self._locked)
         return Verdict(
@@ -143,9 +144,8 @@ class Monitor:
         faults = [] if vehicle_ok else [Fault(FaultKind.NO_VEHICLE_STATE, "vehicle")]
         if not driver_ok:
             faults.append(Fault(FaultKind.NO_DRIVER_INPUT, "vehicle"))
-        for node in NODES:
-            if seconds(now_ns - heartbeats.get(node, 0)) > self._age.heartbeat_s:
-                faults.append(Fault(FaultKind.NODE_SILENT, node))
+        oldest_ns = now_ns - nanoseconds(self._age.heartbeat_s)
+        faults += [Fault(FaultKind.NODE_SILENT, node) for node in NODES if heartbeats.get(node, 0) < oldest_ns]
         for function in SAMPLED:
             if age_s(requests.get(function), now_ns) > self._age.request_s:
                 faults.append(Fault(FaultKind.STALE_REQUEST, function.value))
