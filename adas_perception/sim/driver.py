@@ -13,17 +13,18 @@ from random import Random
 
 from adas_perception.params import Vehicle
 from adas_perception.sim.road import Road
-from adas_perception.sim.vehicle import Car, CarParams, DriverAction
+from adas_perception.sim.vehicle import Car, DriverAction
 from adas_perception.types import DriverInput, Gear, Indicator
 
 _PRESS_S = 0.2
 _PREVIEW_S = 0.15
+# After the turn of a drift he steers on so long, until the car moves straight.
+_SETTLE_S = 0.3
 # Stiffness of lane keeping: a natural frequency of 0.8 rad/s, well damped, as people steer.
 _OFFSET_GAIN_PS2 = 0.64
 _HEADING_GAIN_PS = 1.8
 _LATERAL_MAX_MPS2 = 2.5
 _SPEED_GAIN = 0.4
-_PEDAL_MPS2 = 3.5
 # People do not floor the pedal to hold a speed: that would mean kick-down to AEB.
 _PEDAL_MAX = 0.6
 _STARTLING_MPS2 = -2.0
@@ -46,17 +47,33 @@ class Button(Enum):
 
 @dataclass(frozen=True)
 class Drift:
-    """Leave the lane: turn on an arc of ``radius_m`` until the car moves sideways with ``lateral_mps`` (left > 0).
+    """Leave the lane: turn, on arcs no tighter than ``radius_m``, until the car moves sideways with ``lateral_mps``.
 
-    On the arc the driver steers; then he gives the wheel free, his hands without torque on it.
+    Positive is left. While he turns the driver steers; then he gives the wheel free, his hands without torque on it.
     """
 
     lateral_mps: float
     radius_m: float = 1200.0
 
     def arc_s(self, speed_mps: float) -> float:
-        """Return how long the arc takes."""
-        return abs(self.lateral_mps) * self.radius_m / max(speed_mps, 0.1) ** 2
+        """Return how long the turn takes."""
+        return 1.5 * abs(self.lateral_mps) * self.radius_m / max(speed_mps, 1.0) ** 2
+
+    def turn_m(self, speed_mps: float) -> float:
+        """Return how far the car moves sideways until the driver gives the wheel free, positive to the left."""
+        return self.at(self.arc_s(speed_mps) + _SETTLE_S, speed_mps)[0]
+
+    def at(self, time_s: float, speed_mps: float) -> tuple[float, float, float]:
+        """Return offset, lateral speed and lateral acceleration at a time since the begin."""
+        whole, v = self.arc_s(speed_mps), self.lateral_mps
+        u = min(max(time_s / whole, 0.0), 1.0)
+        # The lateral speed rises as 3 u^2 - 2 u^3: no step in acceleration, its peak that of the radius.
+        beyond = max(time_s - whole, 0.0)
+        return (
+            v * (whole * u**3 * (1.0 - u / 2.0) + beyond),
+            v * u * u * (3.0 - 2.0 * u),
+            6.0 * v / whole * u * (1.0 - u),
+        )
 
 
 @dataclass(frozen=True)
@@ -173,13 +190,13 @@ class Driver:
     ) -> tuple[float, float]:
         """Return the road-wheel angle he holds and the torque of his hands."""
         ahead = road.point(s_m + _PREVIEW_S * car.speed_mps).curvature
-        since = time_s - phase.start_s
-        released = phase.drift is not None and since > phase.drift.arc_s(car.speed_mps)
+        since, speed = time_s - phase.start_s, car.speed_mps
+        released = phase.drift is not None and since > phase.drift.arc_s(speed) + _SETTLE_S
         if released or not phase.hands_on:
-            return self._vehicle.steering_for(ahead, car.speed_mps) + phase.drift_rad, 0.0
+            return self._vehicle.steering_for(ahead, speed) + phase.drift_rad, 0.0
         if phase.drift is not None:
-            lateral = math.copysign(car.speed_mps**2 / phase.drift.radius_m, phase.drift.lateral_mps)
-            d, rate = self._from_d_m + lateral * since**2 / 2.0, lateral * since
+            moved, rate, _ = phase.drift.at(since, speed)
+            d, lateral = self._from_d_m + moved, phase.drift.at(since + _PREVIEW_S, speed)[2]
         else:
             d, rate, lateral = self._target(phase, time_s, since)
         heading = math.remainder(car.course_rad - road.point(s_m).yaw_rad, math.tau)
@@ -225,8 +242,8 @@ class Driver:
             return 0.0, brake
         if phase.speed_mps is None:
             return phase.accelerator, 0.0
-        speed, demand = abs(car.speed_mps), abs(phase.speed_mps)
-        return min(max((_SPEED_GAIN * (demand - speed) + _drag(car.params, speed)) / _PEDAL_MPS2, 0.0), _PEDAL_MAX), 0.0
+        speed, wanted = abs(car.speed_mps), abs(phase.speed_mps)
+        return min(car.params.accelerator_for(_SPEED_GAIN * (wanted - speed), speed), _PEDAL_MAX), 0.0
 
     def _lifted(self, time_s: float) -> bool:
         reaction = self._script.reaction
@@ -242,6 +259,3 @@ class Driver:
         wanted = reaction.decel_mps2 * min(max(since / reaction.ramp_s, 0.0), 1.0)
         return car.params.brake_pedal_for(wanted, car.speed_mps)
 
-
-def _drag(params: CarParams, speed_mps: float) -> float:
-    return params.rolling_mps2 + params.air_per_m * speed_mps**2

@@ -53,10 +53,23 @@ class CarParams(Params):
         """Return the mass with load."""
         return self.mass_kg * self.mass_factor
 
+    def drag_mps2(self, speed_mps: float) -> float:
+        """Return the deceleration by rolling, air and a closed throttle."""
+        return self.rolling_mps2 + self.air_per_m * speed_mps**2
+
+    def drive_limit_mps2(self, speed_mps: float) -> float:
+        """Return the largest acceleration that the engine gives."""
+        power = self.drive_power_wpkg / max(abs(speed_mps), 1.0)
+        return min(self.drive_max_mps2, power) / self.mass_factor
+
+    def accelerator_for(self, accel_mps2: float, speed_mps: float) -> float:
+        """Return the accelerator, 0..1, that accelerates the car so."""
+        return min(max((accel_mps2 + self.drag_mps2(speed_mps)) / self.drive_limit_mps2(speed_mps), 0.0), 1.0)
+
     def brake_pedal_for(self, decel_mps2: float, speed_mps: float) -> float:
         """Return the brake pedal, 0..1, that decelerates the car so, drag included."""
-        drag = self.rolling_mps2 + self.air_per_m * speed_mps**2
-        return min(max((decel_mps2 - drag) * self.mass_factor / self.brake_max_mps2, 0.0), 1.0)
+        decel = decel_mps2 - self.drag_mps2(speed_mps)
+        return min(max(decel * self.mass_factor / self.brake_max_mps2, 0.0), 1.0)
 
     @property
     def rear_axle_m(self) -> float:
@@ -165,9 +178,7 @@ class Car:
     def _demands(self, request_mps2: float | None, driver: DriverAction) -> tuple[float, float]:
         """Return what the engine (net of the drag) and the brake are asked for, in m/s2."""
         p, controls = self.params, driver.controls
-        speed = abs(self.speed_mps)
-        resistance = p.rolling_mps2 + p.air_per_m * speed**2
-        drive_limit = min(p.drive_max_mps2, p.drive_power_wpkg / max(speed, 1.0)) / p.mass_factor
+        resistance, drive_limit = p.drag_mps2(self.speed_mps), p.drive_limit_mps2(self.speed_mps)
         pedal = controls.accelerator * drive_limit - resistance
         if request_mps2 is None:
             target = pedal
