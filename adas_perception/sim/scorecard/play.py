@@ -74,7 +74,17 @@ def play(case: Case, conditions: Conditions, traces: str = "failed") -> Result:
 
 
 def drive_stage(stage: Stage, conditions: Conditions) -> Trace:
-    """Run the pipeline against the staged scenario and return what happened."""
+    """Run the pipeline against all legs of a run; returns the last leg, which knows those before it."""
+    legs: list[Trace] = []
+    leg: Stage | None = stage
+    while leg is not None:
+        trace = _drive_leg(leg, conditions)
+        leg = leg.then(trace) if leg.then and trace.contact is None else None
+        legs.append(trace)
+    return replace(legs[-1], before=tuple(legs[:-1]))
+
+
+def _drive_leg(stage: Stage, conditions: Conditions) -> Trace:
     world = new_world(stage, conditions)
     recorder = Recorder(world, stage.target)
     done_at: float | None = None

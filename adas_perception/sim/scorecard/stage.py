@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adas_perception.params import Params
 from adas_perception.sim.ghosts import GhostTracks
 from adas_perception.sim.scenarios import Scenario
+from adas_perception.sim.scorecard.trace import Trace
 from adas_perception.sim.vehicle import CarParams
 
 
@@ -17,7 +19,8 @@ class Stage:
     ``target`` names the road user that the test is about. ``until_slower`` ends the run half a second after the
     car has become no faster than the target, as the protocols end an approach,
     ``until_stop`` when it stands. ``ghosts`` are false radar tracks that appear in clean and in noisy runs alike;
-    ``seed`` draws what is random in the scenario itself.
+    ``seed`` draws what is random in the scenario itself. ``then`` makes the next leg of a longer run from the trace
+    of this one; the legs are judged together.
     """
 
     scenario: Scenario
@@ -27,6 +30,7 @@ class Stage:
     until_stop: bool = False
     ghosts: GhostTracks | None = None
     seed: int = 0
+    then: Callable[[Trace], Stage] | None = None
 
 
 @dataclass(frozen=True)

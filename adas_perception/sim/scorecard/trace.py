@@ -58,11 +58,15 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True)
 class Trace:
-    """All ticks of a run as columns; ``states`` are the changes of state as (time in s, function, state, reason)."""
+    """All ticks of a run as columns; ``states`` are the changes of state as (time in s, function, state, reason).
+
+    ``before`` are the legs driven before this one, in order.
+    """
 
     columns: dict[str, FloatArray]
     contact: Contact | None
     states: tuple[tuple[float, str, str, str], ...]
+    before: tuple[Trace, ...] = ()
 
     def __getitem__(self, name: str) -> FloatArray:
         """Return a column by its name in Tick."""

@@ -179,6 +179,24 @@ class NoBraking(Criterion):
 
 
 @dataclass(frozen=True)
+class QuietDrive(Criterion):
+    """Over all legs of a long drive: no intervention of AEB, few warnings."""
+
+    warnings_per_h: float = param(1.0, "warnings allowed", unit="1/h", low=0.0)
+
+    def judge(self, trace: Trace, stage: Stage) -> list[Check]:
+        """Return interventions and warnings per hour."""
+        legs = (*trace.before, trace)
+        hours = sum(float(leg["time_s"][-1]) for leg in legs) / 3600.0
+        brakings, warnings = (sum(_rises(leg[name]) for leg in legs) for name in ("aeb_brakes", "aeb_warns"))
+        return [
+            at_most("brakings", brakings, 0.0),
+            at_most("warnings", warnings / max(hours, 1.0), self.warnings_per_h, "1/h"),
+            at_most("contacts", float(trace.contact is not None), 0.0),
+        ]
+
+
+@dataclass(frozen=True)
 class NoFullBraking(Criterion):
     """No full braking; pre-fill, partial braking and warnings are allowed."""
 
@@ -202,4 +220,5 @@ RULES: dict[str, type[Criterion]] = {
     "warns_by_ttc": WarnsByTtc,
     "no_braking": NoBraking,
     "no_full_braking": NoFullBraking,
+    "quiet_drive": QuietDrive,
 }

@@ -236,6 +236,26 @@ class LetsGo(Criterion):
         return [at_least("ACC active before", before, 1.0), at_most("command lasted", lasted, self.within_s, "s")]
 
 
+@dataclass(frozen=True)
+class StringStable(Criterion):
+    """In a platoon no car changes speed more than the one before it: the gain of the peaks is at most one.
+
+    Peaks are deviations from the speed at the start, after the first seconds.
+    """
+
+    gain: float = param(1.0, "largest gain from car to car", low=0.5, high=2.0)
+    from_s: float = param(8.0, "peaks count from", unit="s", low=0.0)
+
+    def judge(self, trace: Trace, stage: Stage) -> list[Check]:
+        """Return the largest gain, to two decimals as the criterion is given."""
+        legs = (*trace.before, trace)
+        speeds = [legs[0]["target_speed_mps"], *(leg["speed_mps"] for leg in legs)]
+        start = stage.scenario.start_speed_mps
+        peaks = [float(np.nanmax(np.abs(v[round(self.from_s / TICK_S) :] - start))) for v in speeds]
+        gain = max(after / max(ahead, 0.05) for ahead, after in zip(peaks, peaks[1:], strict=False))
+        return [at_most("gain from car to car", round(gain, 2), self.gain)]
+
+
 RULES: dict[str, type[Criterion]] = {
     "set_speed": SetSpeed,
     "iso_envelope": IsoEnvelope,
@@ -249,4 +269,5 @@ RULES: dict[str, type[Criterion]] = {
     "drives": Drives,
     "speed_kept": SpeedKept,
     "lets_go": LetsGo,
+    "string_stable": StringStable,
 }

@@ -93,6 +93,19 @@ class NoSteering(Criterion):
 
 
 @dataclass(frozen=True)
+class SteersOnlyNearLine(Criterion):
+    """LKA begins to steer only where the car is this near a line."""
+
+    within_m: float = param(0.4, "distance of the car's side to the line", unit="m", low=0.0, high=2.0)
+
+    def judge(self, trace: Trace, stage: Stage) -> list[Check]:
+        """Return the largest distance at which it began."""
+        begins = np.diff(trace["lka_steers"], prepend=0.0) > 0.5
+        farthest = float(to_line_m(trace)[begins].max()) if begins.any() else 0.0
+        return [at_most("began to steer at", farthest, self.within_m, "m")]
+
+
+@dataclass(frozen=True)
 class HandsOffCascade(Criterion):
     """UN R79 5.6.2.2: optical warning, then an acoustic one, then off, each after so long with hands off."""
 
@@ -122,5 +135,6 @@ RULES: dict[str, type[Criterion]] = {
     "lateral_limits": LateralLimits,
     "warned_in_zone": WarnedInZone,
     "no_steering": NoSteering,
+    "steers_only_near_line": SteersOnlyNearLine,
     "hands_off_cascade": HandsOffCascade,
 }

@@ -9,7 +9,10 @@ from adas_perception.sim.scorecard.manoeuvres import (
     cruise,
     cutin,
     departure,
+    endurance,
     false,
+    lanes,
+    platoon,
     reverse,
     turning,
 )
@@ -27,4 +30,7 @@ MANOEUVRES: dict[str, type[Manoeuvre]] = {
     **turning.MANOEUVRES,
     **false.MANOEUVRES,
     **reverse.MANOEUVRES,
+    **platoon.MANOEUVRES,
+    **lanes.MANOEUVRES,
+    **endurance.MANOEUVRES,
 }

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from adas_perception.params import ParameterError, param
 from adas_perception.sim.bodies import KINDS
 from adas_perception.sim.driver import Button, Phase
+from adas_perception.sim.road import Line, Road
 from adas_perception.sim.scorecard.manoeuvres.common import (
     KMH,
     RIGHT_LANE_M,
+    SIDES,
+    START_S_M,
     ahead_m,
     body,
     scene,
@@ -17,12 +20,14 @@ from adas_perception.sim.scorecard.manoeuvres.common import (
 )
 from adas_perception.sim.scorecard.stage import Manoeuvre, Stage
 from adas_perception.sim.traffic import Event, When
+from adas_perception.types import LineKind
 
 _STEP_KMH = 10.0
 _TIME_GAPS_S = (1.5, 2.0, 1.0)  # in the order of the button, from the setting at the start
 _STANDSTILL_GAP_M = 3.0
 _LOWEST_SET_KMH = 30.0
 _EVENT_S = 8.0
+_LANE_M = 3.5
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,36 @@ class Follow(Manoeuvre):
 
 
 @dataclass(frozen=True)
+class FollowInBend(Manoeuvre):
+    """Following with ACC through a left bend; ``beside`` a car that is slower is overtaken in the next lane."""
+
+    speed_kmh: float = param(60.0, "speed of both", unit="km/h", low=10.0, high=150.0)
+    radius_m: float = param(250.0, "radius of the bend, 0: straight", unit="m", low=0.0, high=5000.0)
+    beside: str = param("none", "side of the slower car", choices=("none", "left", "right"))
+    slower_kmh: float = param(15.0, "the car beside is slower by", unit="km/h", low=1.0, high=100.0)
+    seconds: float = param(35.0, "length of the run", unit="s", low=10.0, high=120.0)
+
+    def stage(self) -> Stage:
+        """Return the run."""
+        speed, kind = self.speed_kmh * KMH, KINDS["car"]
+        begin = START_S_M + 3.0 * speed
+        bend = ((begin, 0.0), (begin + 2.0 * speed, 1.0 / self.radius_m)) if self.radius_m else ()
+        lines = (Line(-7.0, LineKind.SOLID), Line(-3.5, LineKind.DASHED), Line(0.0, LineKind.DASHED))
+        road = Road(
+            begin + 40.0 * speed, ((0.0, 0.0), *bend), lane_centres_m=(-5.25, -1.75, 1.75),
+            lines=(*lines, Line(3.5, LineKind.SOLID)), edges_m=(-8.0, 4.4), rails_m=(),
+        )  # fmt: skip
+        gap = _STANDSTILL_GAP_M + _TIME_GAPS_S[0] * speed
+        actors = [body("lead", "car", ahead_m(gap, kind), RIGHT_LANE_M, speed)]
+        if self.beside != "none":
+            d = RIGHT_LANE_M + SIDES[self.beside] * _LANE_M
+            slower = speed - self.slower_kmh * KMH
+            actors.append(body("beside", "car", ahead_m(12.0 * self.slower_kmh * KMH, kind), d, slower))
+        scenario = scene("follow in a bend", self.seconds, speed, with_acc(speed), tuple(actors), road=road)
+        return Stage(scenario, target="lead")
+
+
+@dataclass(frozen=True)
 class DriverActs(Manoeuvre):
     """ACC drives on a free road; at four seconds the driver acts."""
 
@@ -131,4 +166,9 @@ class DriverActs(Manoeuvre):
         return Stage(scene("driver acts", 25.0, speed, driver, set_speed_mps=max(speed, _LOWEST_SET_KMH * KMH)))
 
 
-MANOEUVRES: dict[str, type[Manoeuvre]] = {"free_road": FreeRoad, "follow": Follow, "driver_acts": DriverActs}
+MANOEUVRES: dict[str, type[Manoeuvre]] = {
+    "free_road": FreeRoad,
+    "follow": Follow,
+    "follow_in_bend": FollowInBend,
+    "driver_acts": DriverActs,
+}
