@@ -14,7 +14,7 @@ class GhostTracks(Params):
     """How often ghosts appear in the car's way, where, and how long they live."""
 
     every_s: float = param(1.0, "one ghost in each such span of time", unit="s", low=0.1, high=1000.0)
-    life_s: float = param(0.1, "life of a ghost", unit="s", low=0.01, high=2.0)
+    life_s: float = param(0.09, "life of a ghost: at most two radar cycles", unit="s", low=0.01, high=2.0)
     near_m: float = param(8.0, "nearest place of birth", unit="m", low=1.0, high=200.0)
     far_m: float = param(70.0, "farthest place of birth", unit="m", low=1.0, high=200.0)
     aside_m: float = param(1.0, "largest offset", unit="m", low=0.0, high=10.0)
