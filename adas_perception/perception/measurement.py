@@ -126,7 +126,8 @@ def from_camera(detections: Detections, camera: CameraModel, noise: SensorNoise)
 
     Boxes of a picture whose size is unknown (0) are taken to be in pixels of the camera.
     """
-    if detections.width > 0 and detections.height > 0:
+    size = detections.width, detections.height
+    if min(size) > 0 and size != (camera.width_px, camera.height_px):
         camera = camera.cropped_resized(0, detections.width, detections.height)
     half_fov = math.atan2(max(camera.cx_px, camera.width_px - camera.cx_px), camera.fx_px)
     mount = Mount(camera.x_m, camera.y_m, camera.height_m, camera.yaw_rad)
