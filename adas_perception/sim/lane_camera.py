@@ -29,29 +29,22 @@ class LaneErrors(Params):
         """Return lines with these errors; without ``rng`` the same."""
         if rng is None:
             return lanes
-        left, right = (line and self._blur_line(line, rng) for line in (lanes.left, lanes.right))
+        left, right = (line and self.blurred(line, rng) for line in (lanes.left, lanes.right))
         return replace(lanes, left=left, right=right)
 
-    def _blur_line(self, line: LaneLine, rng: Random) -> LaneLine | None:
+    def blurred(self, line: LaneLine, rng: Random) -> LaneLine | None:
+        """Return a line with errors of position, direction and curvature, None where it is missed."""
         if rng.random() < self.miss_share:
             return None
-        return replace(
-            line,
-            coefficients=self.blurred(line.coefficients, rng),
-            sigma_m=math.hypot(line.sigma_m, self.offset_sigma_m),
-        )
-
-    def blurred(
-        self, coefficients: tuple[float, float, float, float], rng: Random
-    ) -> tuple[float, float, float, float]:
-        """Return the coefficients of a line with errors of position, direction and curvature."""
-        c0, c1, c2, c3 = coefficients
-        return (
+        c0, c1, c2, c3 = line.coefficients
+        coefficients = (
             c0 + rng.gauss(0.0, self.offset_sigma_m),
             c1 + rng.gauss(0.0, self.heading_sigma_rad),
             c2 + rng.gauss(0.0, self.curvature_sigma) / 2.0,
             c3,
         )
+        sigma = math.hypot(line.sigma_m, self.offset_sigma_m)
+        return LaneLine(coefficients, line.x_min, line.x_max, line.confidence, line.kind, sigma)
 
 
 VIEW_START_M = 4.0
@@ -64,27 +57,23 @@ _CLEAN_SIGMA_M = 0.02
 def see_lanes(
     stamp_ns: int, road: Road, pose: RoadPoint, s_m: float, d_m: float, errors: LaneErrors, rng: Random | None
 ) -> LaneLines:
-    """Return the boundaries next to the car; ``pose`` is base_link in the map frame, (s, d) the same on the road."""
-    seen = []
+    """Return the boundary next to the car on each side; ``pose`` is base_link in the map frame, (s, d) on the road."""
+    near = [
+        line for line in road.boundaries
+        if abs(line.d_m - d_m) < _LOOKED_FOR_M and (errors.sees_edges or line.kind is not LineKind.ROAD_EDGE)
+    ]  # fmt: skip
+    left = min((line for line in near if line.d_m > d_m), key=_offset, default=None)
+    right = max((line for line in near if line.d_m <= d_m), key=_offset, default=None)
     ahead = _places_ahead(road, pose, s_m, errors.range_m)
-    for line in road.boundaries:
-        if line.kind is LineKind.ROAD_EDGE and not errors.sees_edges:
-            continue
-        if abs(line.d_m - d_m) < _LOOKED_FOR_M and (rng is None or rng.random() >= errors.miss_share):
-            seen.append((line.d_m, _fitted(ahead, line, errors, rng)))
-    return beside(stamp_ns, seen, d_m)
+    return LaneLines(
+        stamp_ns,
+        _fitted(ahead, left, errors, rng) if left is not None else None,
+        _fitted(ahead, right, errors, rng) if right is not None else None,
+    )
 
 
-def beside(stamp_ns: int, seen: Sequence[tuple[float, LaneLine]], d_m: float) -> LaneLines:
-    """Sort lines, given with their offsets, into left, right and others of a car at the offset ``d_m``."""
-    left = min((pair for pair in seen if pair[0] > d_m), key=_offset, default=None)
-    right = max((pair for pair in seen if pair[0] <= d_m), key=_offset, default=None)
-    others = tuple(pair[1] for pair in seen if pair is not left and pair is not right)
-    return LaneLines(stamp_ns, left and left[1], right and right[1], others)
-
-
-def _offset(pair: tuple[float, LaneLine]) -> float:
-    return pair[0]
+def _offset(line: Line) -> float:
+    return line.d_m
 
 
 def _places_ahead(
@@ -109,15 +98,13 @@ def _places_ahead(
 
 def _fitted(
     ahead: list[tuple[float, float, float, float]], line: Line, errors: LaneErrors, rng: Random | None
-) -> LaneLine:
+) -> LaneLine | None:
     d = line.d_m
     xs = [x + d * left_x for x, _, left_x, _ in ahead]
     coefficients = cubic_through(xs, [y + d * left_y for _, y, _, left_y in ahead])
-    sigma = _CLEAN_SIGMA_M
-    if rng is not None:
-        coefficients, sigma = errors.blurred(coefficients, rng), math.hypot(sigma, errors.offset_sigma_m)
     reach = max(xs[-1] * (0.5 + 0.5 * line.contrast), VIEW_START_M + 1.0)
-    return LaneLine(coefficients, VIEW_START_M, reach, line.contrast, line.kind, sigma)
+    clean = LaneLine(coefficients, VIEW_START_M, reach, line.contrast, line.kind, _CLEAN_SIGMA_M)
+    return clean if rng is None else errors.blurred(clean, rng)
 
 
 def cubic_through(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float, float, float]:

@@ -89,8 +89,9 @@ def _seen(
         azimuth = math.remainder(math.atan2(dy, dx) - mount.yaw_rad, math.tau)
         if not 0.3 < distance < reach or abs(azimuth) >= half_fov or abs(z - mount.z_m) > steepest * distance:
             return
-        if any(box is not body and shadow.covers(azimuth, distance) for shadow, box in shadows):
-            return
+        for shadow, box in shadows:
+            if distance > shadow.beyond_m and box is not body and shadow.covers(azimuth):
+                return
         rate = ((vx - own[0]) * dx + (vy - own[1]) * dy) / distance
         found.append((distance, azimuth, rate, z - mount.z_m))
 
@@ -185,10 +186,9 @@ class _Shadow:
     half_rad: float
     beyond_m: float
 
-    def covers(self, azimuth_rad: float, distance_m: float) -> bool:
-        """Tell whether a point at this bearing and distance is hidden."""
-        beyond = distance_m > self.beyond_m
-        return beyond and abs(math.remainder(azimuth_rad - self.azimuth_rad, math.tau)) < self.half_rad
+    def covers(self, azimuth_rad: float) -> bool:
+        """Tell whether the bearing of a point is within the shadow."""
+        return abs(math.remainder(azimuth_rad - self.azimuth_rad, math.tau)) < self.half_rad
 
 
 def _shadow(box: Box, mount: Mount) -> _Shadow:
