@@ -90,6 +90,16 @@ def test_impossible_objects_are_left_out_and_counted() -> None:
     assert len(decided.objects.tracks) == 1
 
 
+def test_the_ego_among_the_objects_is_no_obstacle() -> None:
+    stack = CoSimulation()
+    for k in range(60):
+        x = k * 0.05 * 15.0
+        hero = SimObject("hero", "car", x, 0.0, speed_mps=15.0, centre_ahead_m=1.4)
+        decided = stack.step(EgoState(0, 15.0, x_m=x), [hero], STRAIGHT)
+        assert decided.objects is None or not decided.objects.tracks
+    assert stack.rejected == 0
+
+
 @pytest.mark.parametrize("field", ["speed_mps", "yaw_rate_radps", "x_m"])
 def test_ego_without_a_number_is_refused_by_name(field: str) -> None:
     with pytest.raises(ValueError, match=f"ego.{field}"):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from adas_perception.can.hmi import Hmi, hmi_from_states
+from adas_perception.params import Vehicle
 from adas_perception.perception.camera import CameraModel
 from adas_perception.pipeline import Output, Pipeline, load_pipeline
 from adas_perception.sim.bodies import KINDS, Kind
@@ -38,6 +39,7 @@ START_NS = 1_000_000_000
 _STEP_RANGE_S = (0.001, 0.1)
 # Nothing on the car sees farther.
 _FARTHEST_M = 300.0
+_EGO = Vehicle()
 _OBSTACLE = Kind("obstacle", 1.0, 1.0, 1.0, None, 150.0, 1.0)
 
 # Names of OpenSCENARIO and CARLA beside our own.
@@ -158,7 +160,7 @@ class CoSimulation:
                 self.rejected += 1
                 continue
             box = _box(body, ego if self._frame is Frame.MAP else None)
-            if math.hypot(box.x_m, box.y_m) < _FARTHEST_M:
+            if math.hypot(box.x_m, box.y_m) < _FARTHEST_M and not _is_ego(box):
                 yield box
 
 
@@ -209,6 +211,11 @@ def _box(body: SimObject, ego: EgoState | None) -> Box:
         s * body.speed_mps + c * body.lateral_mps,
         kind,
     )
+
+
+def _is_ego(box: Box) -> bool:
+    """Tell whether a body's middle lies inside the ego: players list the ego among their objects."""
+    return -_EGO.rear_overhang_m < box.x_m < _EGO.front_x_m and abs(box.y_m) < _EGO.width_m / 2.0
 
 
 def _demand_finite(ego: EgoState) -> None:
