@@ -49,7 +49,7 @@ def _spread(jobs: Sequence[Job], progress: Progress, workers: int, scheduler: st
 
     local = {"n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
     try:
-        client = Client(scheduler, timeout="10s") if scheduler else Client(**local)
+        client = Client(scheduler, timeout="4s") if scheduler else Client(**local)
     except (OSError, TimeoutError, ValueError) as error:
         raise ParameterError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error})") from None
     with client:

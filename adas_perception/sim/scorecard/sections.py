@@ -82,6 +82,10 @@ def as_section(value: Any, place: str, line: int, what: str) -> Section:
 def build(kind: type[P], values: Section, place: str, *, skip: Iterable[str] = ()) -> P:
     """Return the parameter set of a section; raises ParameterError that names file, line and field."""
     chosen = {name: value for name, value in values.items() if name not in tuple(skip)}
-    for name, value in chosen.items():
-        kind.from_mapping({name: value}, f"{place}:{values.line_of(name)}")
-    return kind.from_mapping(chosen, f"{place}:{values.line}")
+    try:
+        return kind.from_mapping(chosen, f"{place}:{values.line}")
+    except ParameterError:
+        # One field alone tells which line is wrong; if none does, they do not fit together.
+        for name, value in chosen.items():
+            kind.from_mapping({name: value}, f"{place}:{values.line_of(name)}")
+        raise
