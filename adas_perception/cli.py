@@ -128,6 +128,9 @@ def main() -> None:
     """Run the command line; a wrong parameter or file is one sentence and exit status 2."""
     try:
         app()
+    except ModuleNotFoundError as error:
+        print(f"adas: this needs the package {error.name}: pip install 'adas_perception[tools]'", file=sys.stderr)
+        sys.exit(2)
     except (BusError, ModelError, ParameterError, FileNotFoundError) as error:
         print(f"adas: {error}", file=sys.stderr)
         sys.exit(2)

@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adas_perception.limits import Limits
+from adas_perception.params import Vehicle
 from adas_perception.safety.arbitration import arbitrate
-from adas_perception.types import DriverInput, Function, Request
+from adas_perception.safety.gate import Gate
+from adas_perception.types import DriverInput, EgoState, Function, Request
+
+START_NS = 10_000_000_000
 
 ACC = Request(Function.ACC, 11, accel_mps2=1.0)
 APA = Request(Function.APA, 12, accel_mps2=-0.5, steering_rad=0.3)
@@ -90,6 +95,9 @@ def test_left_and_right_are_alike(lka, torque):
     assert here.steering_rad is None or here.steering_rad == -there.steering_rad
 
 
-def test_a_request_that_is_not_a_number_does_not_hide_aebs_braking():
-    proposal = arbitrate(of(Request(Function.ACC, 1, math.nan), AEB), IDLE)
-    assert proposal.accel_mps2 == -9.0
+@pytest.mark.parametrize("wild", [math.nan, -math.inf, -15.0, 9.0])
+def test_a_wild_request_of_another_does_not_spoil_emergency_braking(wild):
+    requests = of(Request(Function.ACC, START_NS, wild), Request(Function.AEB, START_NS, -9.0))
+    proposal = arbitrate(requests, IDLE)
+    command = Gate(Limits(), Vehicle()).step(START_NS, proposal, EgoState(START_NS, speed_mps=20.0)).command
+    assert (command.longitudinal, command.accel_mps2) == (Function.AEB, -9.0)

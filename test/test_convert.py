@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="the ROS wheels are not installed")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo, Image, Joy, PointCloud2, PointField, Range
@@ -188,6 +189,29 @@ def test_requests_come_back_and_nan_is_no_opinion(accel, steering):
     assert back.stamp_ns == STAMP
     assert back.accel_mps2 == (None if accel is None else pytest.approx(accel, rel=1e-6, abs=1e-6))
     assert back.steering_rad == (None if steering is None else pytest.approx(steering, rel=1e-6, abs=1e-6))
+
+
+def test_a_command_comes_back_with_its_owners():
+    command = t.Command(STAMP, -8.0, 0.03125, t.Function.AEB, t.Function.LKA)
+    assert c.to_command(c.from_command(command)) == command
+
+
+@pytest.mark.parametrize("frame", ["", "base_link", "base_link/acc", "base_link/acc/moon"])
+def test_a_command_without_owners_is_refused(frame):
+    message = c.from_command(t.Command(STAMP, 1.0))
+    message.header.frame_id = frame
+    with pytest.raises(c.ConvertError, match="owners"):
+        c.to_command(message)
+
+
+def test_targets_of_an_unknown_radar_are_refused():
+    with pytest.raises(c.ConvertError, match="'roof'"):
+        c.to_targets(c.from_targets(t.RadarTargets(STAMP, "roof")))
+
+
+def test_a_safety_state_without_status_is_refused():
+    with pytest.raises(c.ConvertError, match="0 statuses"):
+        c.to_safety_state(DiagnosticArray())
 
 
 def test_states_come_back():

@@ -1,6 +1,7 @@
 """The gate: nothing unsafe leaves, whatever comes in."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -25,11 +26,15 @@ def steer(value: float) -> Proposal:
     return Proposal(steering_rad=value, lateral=Function.LKA, steering_stamp_ns=START_NS)
 
 
+def at(now: int, proposal: Proposal) -> Proposal:
+    return replace(proposal, accel_stamp_ns=now, steering_stamp_ns=now)
+
+
 def drive(gate: Gate, proposal: Proposal, ticks: int, **ego: float):
     result = None
     for tick in range(ticks):
         now = START_NS + tick * TICK_NS
-        result = gate.step(now, proposal, EgoState(now, **ego))
+        result = gate.step(now, at(now, proposal), EgoState(now, **ego))
     return result
 
 
@@ -90,9 +95,9 @@ def test_a_violation_starts_over_from_the_measured_value():
     gate = Gate(LIMITS, VEHICLE)
     drive(gate, accel(2.0), 100, speed_mps=10.0)
     now = START_NS + 100 * TICK_NS
-    gate.step(now, accel(math.nan), EgoState(now, speed_mps=10.0))
+    gate.step(now, at(now, accel(math.nan)), EgoState(now, speed_mps=10.0))
     now += TICK_NS
-    result = gate.step(now, accel(2.0), EgoState(now, speed_mps=10.0, accel_mps2=-1.0))
+    result = gate.step(now, at(now, accel(2.0)), EgoState(now, speed_mps=10.0, accel_mps2=-1.0))
     assert -1.0 < result.command.accel_mps2 < -0.9
 
 
@@ -112,13 +117,40 @@ def test_steering_beyond_the_lateral_envelope_is_refused(speed):
     assert outside.command.steering_rad is None
 
 
+@pytest.mark.parametrize("owner", [Function.LKA, Function.BSD, Function.NONE, Function.DRIVER])
+def test_only_its_owners_may_ask_for_the_speed(owner):
+    result = drive(Gate(LIMITS, VEHICLE), accel(-1.0, owner), 1, speed_mps=10.0)
+    assert result.command.accel_mps2 is None
+    assert result.violations == (Violation.NOT_ITS_AXIS,)
+
+
+@pytest.mark.parametrize("owner", [Function.ACC, Function.AEB, Function.FALLBACK, Function.DRIVER])
+def test_only_its_owners_may_ask_for_the_steering(owner):
+    result = drive(Gate(LIMITS, VEHICLE), replace(steer(0.01), lateral=owner), 1, speed_mps=10.0)
+    assert result.violations == (Violation.NOT_ITS_AXIS,)
+
+
+@pytest.mark.parametrize(("age_ms", "passes"), [(249, True), (251, False), (-40, True), (-60, False)])
+def test_a_request_on_old_samples_or_samples_of_the_future_is_withdrawn(age_ms, passes):
+    stamp = START_NS - age_ms * 1_000_000
+    proposal = replace(accel(-1.0), accel_stamp_ns=stamp)
+    result = Gate(LIMITS, VEHICLE).step(START_NS, proposal, EgoState(START_NS, speed_mps=10.0))
+    assert result.violations == (() if passes else (Violation.TOO_OLD,))
+
+
+def test_comfort_does_not_inherit_the_drivers_hard_braking():
+    result = drive(Gate(LIMITS, VEHICLE), accel(0.0), 1, speed_mps=25.0, accel_mps2=-9.0)
+    assert result.command.accel_mps2 >= -LIMITS.longitudinal.decel_max(25.0)
+
+
 anything = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 steps = st.lists(
     st.tuples(
         anything,
         anything,
-        st.sampled_from([Function.ACC, Function.APA, Function.AEB, Function.FALLBACK]),
+        st.sampled_from([Function.ACC, Function.APA, Function.AEB, Function.FALLBACK, Function.LKA]),
         st.floats(-10, 60),
+        st.floats(-12, 5),
         st.integers(0, 80_000_000),
     ),
     max_size=12,
@@ -128,21 +160,24 @@ steps = st.lists(
 @given(steps)
 def test_whatever_comes_in_the_output_stays_inside_the_limits(sequence):
     gate, now, last = Gate(LIMITS, VEHICLE), START_NS, None
-    for value, angle, owner, speed, pause in sequence:
+    for value, angle, owner, speed, measured, pause in sequence:
         now += pause
-        proposal = Proposal(value, angle, owner, Function.LKA)
-        command = gate.step(now, proposal, EgoState(now, speed_mps=speed)).command
+        proposal = at(now, Proposal(value, angle, owner, Function.LKA))
+        command = gate.step(now, proposal, EgoState(now, speed_mps=speed, accel_mps2=measured)).command
         if command.steering_rad is not None:
-            lateral = command.steering_rad * path_gain(speed)
-            assert abs(lateral) <= LIMITS.lateral.accel_max_mps2 * (1 + 1e-9)
-        if command.accel_mps2 is not None:
-            assert math.isfinite(command.accel_mps2)
-            assert command.accel_mps2 >= -LIMITS.emergency.decel_max_mps2
-            assert command.accel_mps2 <= LIMITS.longitudinal.accel_max(speed) + 1e-9
-            slow = owner is not Function.AEB and last is not None
-            if slow and command.accel_mps2 > last:
-                assert command.accel_mps2 - last <= 5.0 * 0.1 + 1e-9
-        last = command.accel_mps2
+            assert abs(command.steering_rad * path_gain(speed)) <= LIMITS.lateral.accel_max_mps2 * (1 + 1e-9)
+        accepted = command.accel_mps2
+        if accepted is not None and owner is Function.AEB:
+            assert -LIMITS.emergency.decel_max_mps2 <= accepted <= 0.0
+        elif accepted is not None:
+            assert owner is not Function.LKA
+            assert accepted <= LIMITS.longitudinal.accel_max(speed) + 1e-9
+            # From below its envelope, after AEB or when the envelope shrinks with speed, comfort may only rise.
+            floor = -LIMITS.longitudinal.decel_max(speed)
+            assert accepted >= (floor if last is None else min(floor, last)) - 1e-9
+            if last is not None:
+                assert accepted - last <= 5.0 * 0.1 + 1e-9
+        last = accepted
 
 
 @given(angle=st.floats(-0.6, 0.6), speed=st.floats(0, 60), measured=st.floats(-0.1, 0.1))

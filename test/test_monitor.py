@@ -124,7 +124,44 @@ def test_without_vehicle_state_nothing_is_asked_for(rig):
     assert FaultKind.NO_VEHICLE_STATE in {f.kind for f in output.faults}
 
 
-def test_time_that_jumps_back_makes_samples_of_the_future_worthless(rig):
-    rig.now -= 5_000_000_000
-    output = rig.chain.step(rig.now, rig.requests, rig.states, rig.ego, rig.driver, rig.heartbeats)
-    assert output.mode is Mode.DISENGAGED
+def test_time_that_jumps_back_neither_hides_a_dead_node_nor_locks_out_for_ever(rig):
+    rig.now -= 60_000_000_000
+    at_the_jump = rig.chain.step(rig.now, rig.requests, rig.states, rig.ego, rig.driver, rig.heartbeats)
+    assert at_the_jump.mode is Mode.DISENGAGED
+    output = rig.run(3.0, dead=("apa",))
+    assert [f.subject for f in output.faults] == ["apa"]
+    assert Function.LKA in output.allowed
+
+
+def test_emergency_braking_outlives_the_driver_message(rig):
+    rig.requests[Function.AEB] = Request(Function.AEB, rig.now, accel_mps2=-9.0)
+    for _ in range(40):
+        rig.now += TICK_NS
+        rig.heartbeats = dict.fromkeys(ALL_NODES, rig.now)
+        rig.ego = replace(rig.ego, stamp_ns=rig.now)
+        rig.requests = {f: replace(r, stamp_ns=rig.now) for f, r in rig.requests.items()}
+        braking = DriverInput(rig.driver.stamp_ns, brake=0.5)
+        output = rig.chain.step(rig.now, rig.requests, rig.states, rig.ego, braking, rig.heartbeats)
+    assert FaultKind.NO_DRIVER_INPUT in {f.kind for f in output.faults}
+    assert (output.command.longitudinal, output.command.accel_mps2) == (Function.AEB, -9.0)
+
+
+def test_the_fallback_never_brakes_less_than_acc_asks(rig):
+    rig.states[Function.AEB] = FunctionState(Function.AEB, rig.now, Level.ERROR, "PARTIAL", "THREAT")
+    rig.run(0.2, accel=-3.4)
+    output = rig.run(3.0, dead=("aeb", Function.AEB), accel=-3.4)
+    assert output.mode is Mode.FALLBACK
+    assert output.command.accel_mps2 == pytest.approx(-3.4)
+
+
+def test_the_fallback_outlives_a_gap_of_the_vehicle_state(rig):
+    rig.run(1.0, dead=("fusion", Function.ACC))
+    gap = rig.run(0.3, dead=("vehicle", "fusion", Function.ACC))
+    assert (gap.mode, gap.takeover, gap.command.accel_mps2) == (Mode.DISENGAGED, True, None)
+    assert rig.run(0.5, dead=("fusion", Function.ACC)).mode is Mode.FALLBACK
+
+
+def test_a_replay_needs_no_bus():
+    rig = Rig()
+    rig.chain = SafetyChain(MonitorParams(bus=False), Limits(), Vehicle())
+    assert rig.run(2.0, dead=("can_bridge",)).mode is Mode.NORMAL

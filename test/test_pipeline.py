@@ -6,7 +6,7 @@ import pytest
 from adas_perception.limits import Limits
 from adas_perception.pipeline import load_pipeline
 from adas_perception.safety.monitor import Mode
-from adas_perception.sim.loop import drive
+from adas_perception.sim.loop import TICK_S, drive
 from adas_perception.sim.scenarios import scenario
 from adas_perception.sim.world import World
 from adas_perception.types import Function
@@ -65,3 +65,21 @@ def test_the_guides_aeb_is_the_weaker_one():
 
     assert braking_starts(ours) < braking_starts(guides)
     assert not any(t.contact for t, _, _ in ours)
+
+
+def test_rear_radars_do_not_make_a_scene_without_the_front_radar_look_fresh():
+    """ACC follows; the front radar falls silent while the rear ones go on: the car must brake, not speed up."""
+    world, pipeline = World(scenario("short_follow"), start_ns=START_NS), load_pipeline()
+    modes, requests = [], []
+    while world.time_s < 5.0:
+        samples = [world.ego(), world.driver_input(), world.lanes(), world.radar("rear_left")]
+        if world.time_s < 2.5:
+            samples.append(world.radar("front"))
+        output = pipeline.step(world.stamp_ns, samples)
+        command = output.safety.command
+        world.step(TICK_S, command.accel_mps2, command.steering_rad)
+        if world.time_s > 3.0:
+            modes.append(output.safety.mode)
+            requests.append(command.accel_mps2)
+    assert set(modes) == {Mode.FALLBACK}
+    assert requests[-1] == pytest.approx(-2.0)

@@ -148,10 +148,10 @@ class Hmi:
         return FCW_LEVELS.get(self.aeb, FcwLevel.NONE)
 
 
-def hmi_from_states(states: Mapping[Function, FunctionState], mode: str) -> Hmi:
+def hmi_from_states(states: Mapping[Function, FunctionState], mode: str, takeover: bool = False) -> Hmi:
     """Return what to show for the latest states and the name of the safety mode.
 
-    The driver is asked to take over in FALLBACK; an unknown mode counts as DISENGAGED.
+    The driver is asked to take over in FALLBACK and when the monitor says so; an unknown mode counts as DISENGAGED.
     """
     acc, lka, bsd = (states.get(function) for function in (Function.ACC, Function.LKA, Function.BSD))
     gap_m = _value(acc, "gap_m", GAP_SHOWN_M)
@@ -160,7 +160,7 @@ def hmi_from_states(states: Mapping[Function, FunctionState], mode: str) -> Hmi:
     safety_mode = SafetyMode.__members__.get(mode.upper(), SafetyMode.DISENGAGED)
     return Hmi(
         mode=safety_mode,
-        takeover=safety_mode is SafetyMode.FALLBACK,
+        takeover=takeover or safety_mode is SafetyMode.FALLBACK,
         acc=_state(acc, AccState),
         aeb=_state(states.get(Function.AEB), AebState),
         lka=lka_state,

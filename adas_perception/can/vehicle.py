@@ -144,6 +144,7 @@ class Transmitter:
     def __init__(self, codec: Codec, limits: Limits) -> None:
         self._codec = codec
         self._command_age_ns = nanoseconds(limits.age.command_s)
+        self._sample_age_ns = nanoseconds(limits.age.request_s + limits.age.command_s)
         self._schedule = Schedule(codec.messages, TO_CAR)
         self.refused: Counter[str] = Counter()
 
@@ -155,7 +156,9 @@ class Transmitter:
         The requests of a ``new`` command go out at once instead of waiting for their cycle.
         """
         fresh = 0 <= now_ns - received_ns <= self._command_age_ns
-        obeyed = command if command is not None and fresh else Command(stamp_ns=0)
+        # A command that waited in a queue is received late, but its sample is old.
+        young = command is not None and now_ns - command.stamp_ns <= self._sample_age_ns
+        obeyed = command if command is not None and fresh and young else Command(stamp_ns=0)
         return [self._frame(name, obeyed, hmi) for name in self._schedule.due(now_ns, REQUESTS if new else ())]
 
     def _frame(self, name: str, command: Command, hmi: Hmi) -> Frame:

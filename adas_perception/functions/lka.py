@@ -30,6 +30,9 @@ from adas_perception.types import (
     seconds,
 )
 
+# Below it the curvature of a lateral acceleration has no meaning.
+STANDSTILL_MPS = 1.0
+
 
 class State(Enum):
     """States of LKA."""
@@ -251,6 +254,7 @@ class Lka:
             self._accel = vehicle.curvature_for(ego.steering_rad, v) * v * v
         limit = ACCEL_SHARE * self._limits.accel_max_mps2
         self._accel = slew(self._accel, min(max(accel, -limit), limit), self._p.jerk_mps3 * dt)
+        v = max(v, STANDSTILL_MPS)
         angle = vehicle.steering_for(self._accel / (v * v), v)
         return min(max(angle, -self._limits.steering_max_rad), self._limits.steering_max_rad)
 

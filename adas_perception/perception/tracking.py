@@ -47,6 +47,10 @@ HEADING_SPEED_MPS = 2.0
 AGILE_SPEED_MPS = 5.0
 
 
+# Two cycles of a front radar at 20 Hz.
+FRONT_BEHIND_S = 0.1
+
+
 @dataclass(frozen=True)
 class FusionParams(Params):
     """How objects move, how sensors err, how tracks live and which samples are used."""
@@ -101,6 +105,15 @@ class Fusion:
         for seen in sorted(cycles, key=lambda cycle: cycle.stamp_ns):
             self._cycle(seen)
         return self._objects()
+
+    def _scene_ns(self) -> int:
+        """Return the stamp of the objects: the newest of all sensors, unless the front radar has fallen behind.
+
+        Once heard, the front radar is what ACC and AEB rest on: others must not make a scene without it look fresh.
+        """
+        front_ns = self._newest.get("front", 0)
+        behind = front_ns and seconds(self._stamp_ns - front_ns) > FRONT_BEHIND_S
+        return front_ns if behind else self._stamp_ns
 
     def _usable(self, name: str, sample: RadarTargets | Detections) -> bool:
         """Return whether a cycle is newer than the last of its sensor and young enough; counts what is not.
@@ -259,7 +272,7 @@ class Fusion:
             _track(life, *state) for life, state in zip(self._lives, self._states.tolist(), strict=True)
             if life.confirmed
         )  # fmt: skip
-        return Objects(self._stamp_ns, tracks)
+        return Objects(self._scene_ns(), tracks)
 
 
 def _track(life: Life, x: float, y: float, vx: float, vy: float, ax: float) -> Track:

@@ -1,7 +1,7 @@
 """A recording through the pipeline: as in the car, but with the recorded driver, and nothing reaches an actuator.
 
 ACC cannot be switched on by a driver who is not there, so the replay holds it engaged ("shadow"): pedals count as
-released and 'set' is pressed whenever ACC stands by. AEB, LKA and BSD see the driver as he was.
+released, for every function, and 'set' is pressed whenever ACC stands by.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class AdasNode(Node):
         def receive(raw: Any) -> None:
             try:
                 sample = convert(raw)
-            except ValueError as error:
+            except (ValueError, IndexError, KeyError) as error:
                 latest.rejected += 1
                 latest.reason = str(error)
                 self.get_logger().warning(f"{topic}: rejected: {error}", throttle_duration_sec=5.0)
@@ -106,7 +106,8 @@ class AdasNode(Node):
             step(self._last_cycle_ns)
 
         def fill_in() -> None:
-            if seconds(self.now_ns() - self._last_cycle_ns) >= 0.75 * period_s:
+            # Negative after the clock stepped back.
+            if not 0.0 <= seconds(self.now_ns() - self._last_cycle_ns) < 0.75 * period_s:
                 run()
 
         self.create_timer(period_s, fill_in)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -56,8 +55,8 @@ def arbitrate(
 ) -> Proposal:
     """Choose the owner of each axis by the two tables.
 
-    ``requests`` holds only requests that the monitor allows. When AEB brakes, a stronger wish to brake of any
-    other function is kept: the result never brakes less than AEB asks.
+    ``requests`` holds only requests that the monitor allows, ``driver`` only what is fresh. AEB's own value stands
+    alone: a wild value of another function must not spoil it.
     """
     candidates = dict(requests)
     if fallback is not None:
@@ -67,11 +66,8 @@ def arbitrate(
 
     longitudinal = _owner(LONGITUDINAL, accelerating, thresholds.longitudinal(driver))
     lateral = _owner(LATERAL, steering, thresholds.lateral(driver))
-    accel = accelerating[longitudinal].accel_mps2 if longitudinal in accelerating else None
-    if longitudinal is Function.AEB:
-        accel = _strongest_braking(accelerating)
     return Proposal(
-        accel_mps2=accel,
+        accel_mps2=accelerating[longitudinal].accel_mps2 if longitudinal in accelerating else None,
         steering_rad=steering[lateral].steering_rad if lateral in steering else None,
         longitudinal=longitudinal,
         lateral=lateral,
@@ -85,12 +81,6 @@ def _owner(table: tuple[Function, ...], claims: Mapping[Function, Request], driv
         if function in claims or function is Function.DRIVER and driver_acts:
             return function
     return Function.NONE
-
-
-def _strongest_braking(claims: Mapping[Function, Request]) -> float | None:
-    """Return the lowest finite acceleration asked for; AEB's own value when that is not finite."""
-    finite = [r.accel_mps2 for r in claims.values() if r.accel_mps2 is not None and math.isfinite(r.accel_mps2)]
-    return min(finite, default=claims[Function.AEB].accel_mps2)
 
 
 def _lateral_stamp(requests: Mapping[Function, Request]) -> int:

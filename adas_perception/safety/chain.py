@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from adas_perception.limits import Limits
 from adas_perception.params import Vehicle
 from adas_perception.safety.arbitration import arbitrate
+from adas_perception.safety.freshness import fresh
 from adas_perception.safety.gate import Gate, Violation
 from adas_perception.safety.monitor import Fault, Mode, Monitor, MonitorParams
 from adas_perception.types import Command, DriverInput, EgoState, Function, FunctionState, Request
@@ -15,13 +16,14 @@ from adas_perception.types import Command, DriverInput, EgoState, Function, Func
 
 @dataclass(frozen=True, slots=True)
 class SafetyOutput:
-    """The command of one cycle with the reasons behind it."""
+    """The command of one cycle with the reasons behind it; ``takeover`` calls the driver to drive."""
 
     command: Command
     mode: Mode
     allowed: frozenset[Function]
     faults: tuple[Fault, ...]
     violations: tuple[Violation, ...]
+    takeover: bool = False
 
     @property
     def reason(self) -> str:
@@ -35,6 +37,7 @@ class SafetyChain:
 
     def __init__(self, params: MonitorParams, limits: Limits, vehicle: Vehicle) -> None:
         self._driver = params.driver
+        self._driver_age_s = limits.age.ego_s
         self._monitor = Monitor(params, limits)
         self._gate = Gate(limits, vehicle)
 
@@ -48,8 +51,11 @@ class SafetyChain:
         heartbeats: Mapping[str, int],
     ) -> SafetyOutput:
         """Judge, choose, limit."""
+        driver = driver if fresh(driver, now_ns, self._driver_age_s) else None
         verdict = self._monitor.step(now_ns, requests, states, ego, driver, heartbeats)
         allowed = {function: request for function, request in requests.items() if function in verdict.allowed}
         proposal = arbitrate(allowed, driver, verdict.fallback, self._driver)
         result = self._gate.step(now_ns, proposal, ego)
-        return SafetyOutput(result.command, verdict.mode, verdict.allowed, verdict.faults, result.violations)
+        return SafetyOutput(
+            result.command, verdict.mode, verdict.allowed, verdict.faults, result.violations, verdict.takeover
+        )

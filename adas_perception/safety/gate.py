@@ -1,7 +1,8 @@
 """The last function before the bus: nothing leaves that is not finite, in range, in rate, fresh and allowed.
 
-Out of range or not finite is a violation: the axis is withdrawn, and the next request starts from the measured
-value again. In range but too fast is slewed: the output moves towards the request as fast as the limits allow.
+Out of range, not finite, too old or of a function that does not own the axis is a violation: the axis is
+withdrawn, and the next request starts from the measured value again. In range but too fast is slewed: the output
+moves towards the request as fast as the limits allow.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from enum import Enum
 
 from adas_perception.limits import Limits
 from adas_perception.params import Vehicle
-from adas_perception.safety.arbitration import Proposal
-from adas_perception.safety.freshness import fresh
+from adas_perception.safety.arbitration import LATERAL, LONGITUDINAL, Proposal
+from adas_perception.safety.freshness import FUTURE_TOLERANCE_S, fresh
 from adas_perception.types import Command, EgoState, Function, seconds
 
 # A request may exceed its limit by this share before it counts as a violation: rounding on the wire.
@@ -26,6 +27,8 @@ class Violation(Enum):
     """Why the gate withdrew an axis."""
 
     NO_VEHICLE_STATE = "the measured vehicle state is missing or too old"
+    NOT_ITS_AXIS = "a function asks for an axis that is not its own"
+    TOO_OLD = "the request rests on samples that are too old"
     ACCEL_NOT_FINITE = "the acceleration request is not a finite number"
     ACCEL_RANGE = "the acceleration request is outside its envelope"
     STEERING_NOT_FINITE = "the steering request is not a finite number"
@@ -59,8 +62,8 @@ class Gate:
             asked = proposal.accel_mps2 is not None or proposal.steering_rad is not None
             return GateResult(Command(now_ns), (Violation.NO_VEHICLE_STATE,) if asked else ())
 
-        accel_violation = self._check_accel(proposal, ego)
-        steering_violation = self._check_steering(proposal, ego)
+        accel_violation = self._check_accel(now_ns, proposal, ego)
+        steering_violation = self._check_steering(now_ns, proposal, ego)
         self._accel = None if accel_violation else self._limit_accel(proposal, ego, dt)
         self._steering = None if steering_violation else self._limit_steering(proposal, ego, dt)
         command = Command(
@@ -80,9 +83,21 @@ class Gate:
         comfort = self._limits.longitudinal
         return -comfort.decel_max(speed_mps), comfort.accel_max(speed_mps)
 
-    def _check_accel(self, proposal: Proposal, ego: EgoState) -> Violation | None:
+    def _check_owner(
+        self, now_ns: int, owner: Function, table: tuple[Function, ...], stamp_ns: int
+    ) -> Violation | None:
+        if owner not in table or owner is Function.DRIVER:
+            return Violation.NOT_ITS_AXIS
+        age = seconds(now_ns - stamp_ns)
+        young = -FUTURE_TOLERANCE_S <= age <= self._limits.age.request_s
+        return None if young else Violation.TOO_OLD
+
+    def _check_accel(self, now_ns: int, proposal: Proposal, ego: EgoState) -> Violation | None:
         if proposal.accel_mps2 is None:
             return None
+        wrong = self._check_owner(now_ns, proposal.longitudinal, LONGITUDINAL, proposal.accel_stamp_ns)
+        if wrong:
+            return wrong
         if not math.isfinite(proposal.accel_mps2):
             return Violation.ACCEL_NOT_FINITE
         low, high = self._envelope(proposal.longitudinal, ego.speed_mps)
@@ -96,11 +111,10 @@ class Gate:
         wanted = min(max(proposal.accel_mps2, low), high)
         if proposal.longitudinal is Function.AEB:
             return wanted
-        start = ego.accel_mps2 if self._accel is None else self._accel
+        # After AEB the output stands below the comfort envelope: it returns by jerk, not by a jump.
+        start = min(max(ego.accel_mps2, low), high) if self._accel is None else self._accel
         step = self._limits.longitudinal.jerk_max(ego.speed_mps) * dt
-        # After AEB the output may stand below the comfort envelope: it returns by jerk, not by a jump.
-        floor = min(low, start)
-        return min(max(wanted, start - step, floor), start + step, high)
+        return min(max(wanted, start - step, min(low, start)), start + step, high)
 
     # --- lateral ---
 
@@ -113,9 +127,12 @@ class Gate:
         lateral = self._limits.lateral
         return min(lateral.steering_max_rad, lateral.accel_max_mps2 / self._path_gain(speed_mps))
 
-    def _check_steering(self, proposal: Proposal, ego: EgoState) -> Violation | None:
+    def _check_steering(self, now_ns: int, proposal: Proposal, ego: EgoState) -> Violation | None:
         if proposal.steering_rad is None:
             return None
+        wrong = self._check_owner(now_ns, proposal.lateral, LATERAL, proposal.steering_stamp_ns)
+        if wrong:
+            return wrong
         if not math.isfinite(proposal.steering_rad):
             return Violation.STEERING_NOT_FINITE
         inside = abs(proposal.steering_rad) <= self._steering_limit(ego.speed_mps) * (1 + TOLERANCE)

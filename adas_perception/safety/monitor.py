@@ -12,6 +12,7 @@ until it reports that it is no longer engaged: nothing restarts into active. FAL
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -31,13 +32,16 @@ NEEDS: dict[Function, tuple[str, ...]] = {
     Function.APA: ("can_bridge", "ultrasonic", "apa"),
 }
 NODES = tuple(sorted({node for nodes in NEEDS.values() for node in nodes}))
+BUS_NODE = "can_bridge"
 # Functions whose request always rests on a sensor sample, so that its age tells whether the chain is alive.
 SAMPLED = (Function.AEB, Function.ACC, Function.LKA)
 # States in which a function holds the speed of the car: losing it then calls for the fallback.
 ENGAGED: dict[Function, tuple[str, ...]] = {
     Function.ACC: ("ACTIVE", "HOLD"),
-    Function.AEB: ("PARTIAL", "FULL"),
+    Function.AEB: ("PARTIAL", "FULL", "HOLD"),
 }
+# Emergency braking works without knowing what the driver does.
+NEEDS_DRIVER = tuple(function for function in NEEDS if function is not Function.AEB)
 # A function may notice the loss of its input first and let go: for this long it still counts as engaged.
 ENGAGED_MEMORY_S = 0.5
 
@@ -78,6 +82,7 @@ class MonitorParams(Params):
 
     recovery_s: float = param(1.0, "healthy time before a lost function returns", unit="s", low=0.0, high=60.0)
     fallback_decel_mps2: float = param(2.0, "braking of the fallback", unit="m/s2", low=0.5, high=4.0)
+    bus: bool = param(True, "the CAN bridge must be alive; false for a replay, where a recording is the car")
     driver: DriverParams = DriverParams()
 
 
@@ -89,6 +94,7 @@ class Verdict:
     allowed: frozenset[Function]
     faults: tuple[Fault, ...] = ()
     fallback: Request | None = None
+    takeover: bool = False
 
 
 class Monitor:
@@ -96,6 +102,7 @@ class Monitor:
 
     def __init__(self, params: MonitorParams, limits: Limits) -> None:
         self._params = params
+        self._limits = limits
         self._age = limits.age
         self._healthy_since: dict[Function, int] = {}
         self._available: set[Function] = set()
@@ -124,13 +131,14 @@ class Monitor:
         lost_control = lost & self._update_engaged(now_ns, states, driver_acts)
         if lost_control or self._locked:
             self._locked = {f for f in self._locked | lost_control if _engaged(f, states)}
-        self._fallback = vehicle_ok and not driver_acts and (self._fallback or bool(lost_control))
+        self._fallback = not driver_acts and (self._fallback or bool(lost_control))
         allowed = frozenset(self._available - self._locked)
         return Verdict(
             mode=self._mode(vehicle_ok, allowed),
             allowed=allowed if vehicle_ok else frozenset(),
             faults=faults,
-            fallback=self._fallback_request(now_ns) if self._fallback else None,
+            fallback=self._fallback_request(now_ns, requests, ego) if self._fallback and ego and vehicle_ok else None,
+            takeover=self._fallback,
         )
 
     def _faults(
@@ -144,8 +152,13 @@ class Monitor:
         faults = [] if vehicle_ok else [Fault(FaultKind.NO_VEHICLE_STATE, "vehicle")]
         if not driver_ok:
             faults.append(Fault(FaultKind.NO_DRIVER_INPUT, "vehicle"))
-        oldest_ns = now_ns - nanoseconds(self._age.heartbeat_s)
-        faults += [Fault(FaultKind.NODE_SILENT, node) for node in NODES if heartbeats.get(node, 0) < oldest_ns]
+        limit_ns = nanoseconds(self._age.heartbeat_s)
+        faults += [
+            Fault(FaultKind.NODE_SILENT, node)
+            for node in NODES
+            # What was heard in the future was heard before the clock stepped back.
+            if not 0 <= now_ns - heartbeats.get(node, 0) <= limit_ns and (node != BUS_NODE or self._params.bus)
+        ]
         for function in SAMPLED:
             if age_s(requests.get(function), now_ns) > self._age.request_s:
                 faults.append(Fault(FaultKind.STALE_REQUEST, function.value))
@@ -160,7 +173,9 @@ class Monitor:
         for function in NEEDS:
             if function in affected:
                 self._healthy_since.pop(function, None)
-            elif seconds(now_ns - self._healthy_since.setdefault(function, now_ns)) >= self._params.recovery_s:
+                continue
+            since = self._healthy_since[function] = min(self._healthy_since.get(function, now_ns), now_ns)
+            if seconds(now_ns - since) >= self._params.recovery_s:
                 self._available.add(function)
         return lost
 
@@ -173,7 +188,7 @@ class Monitor:
         for function, engaged in ENGAGED.items():
             if function in self._available and function in states and states[function].state in engaged:
                 self._engaged_ns[function] = now_ns
-        return {f for f, since in self._engaged_ns.items() if seconds(now_ns - since) <= ENGAGED_MEMORY_S}
+        return {f for f, since in self._engaged_ns.items() if 0.0 <= seconds(now_ns - since) <= ENGAGED_MEMORY_S}
 
     def _driver_acts(self, driver: DriverInput | None) -> bool:
         by_hand = self._params.driver.longitudinal(driver) or self._params.driver.lateral(driver)
@@ -186,19 +201,24 @@ class Monitor:
             return Mode.FALLBACK
         return Mode.NORMAL if len(allowed) == len(NEEDS) else Mode.DEGRADED
 
-    def _fallback_request(self, now_ns: int) -> Request:
-        return Request(Function.FALLBACK, now_ns, accel_mps2=-self._params.fallback_decel_mps2)
+    def _fallback_request(self, now_ns: int, requests: Mapping[Function, Request], ego: EgoState) -> Request:
+        """Return gentle braking, or that of ACC when it asks for more, within the comfort limit."""
+        acc = requests.get(Function.ACC) if Function.ACC in self._available else None
+        asked = acc.accel_mps2 if acc and acc.accel_mps2 is not None and math.isfinite(acc.accel_mps2) else 0.0
+        accel = min(-self._params.fallback_decel_mps2, asked)
+        return Request(Function.FALLBACK, now_ns, max(accel, -self._limits.longitudinal.decel_max(ego.speed_mps)))
 
 
 def _affected(faults: tuple[Fault, ...]) -> set[Function]:
     """Return the functions that a set of faults takes away."""
     if not faults:
         return set()
-    everywhere = (FaultKind.NO_VEHICLE_STATE, FaultKind.NO_DRIVER_INPUT)
-    if any(fault.kind in everywhere for fault in faults):
+    kinds = {fault.kind for fault in faults}
+    if FaultKind.NO_VEHICLE_STATE in kinds:
         return set(NEEDS)
     subjects = {fault.subject for fault in faults}
-    return {f for f, nodes in NEEDS.items() if f.value in subjects or subjects & set(nodes)}
+    hit = {f for f, nodes in NEEDS.items() if f.value in subjects or subjects & set(nodes)}
+    return hit.union(NEEDS_DRIVER) if FaultKind.NO_DRIVER_INPUT in kinds else hit
 
 
 def _engaged(function: Function, states: Mapping[Function, FunctionState]) -> bool:

@@ -14,11 +14,14 @@ from adas_perception.ros.convert.camera import (
 )
 from adas_perception.ros.convert.common import BASE, ConvertError, to_ns, to_stamp
 from adas_perception.ros.convert.decisions import (
+    from_command,
     from_path,
     from_request,
     from_slots,
     from_state,
+    to_command,
     to_request,
+    to_safety_state,
     to_state,
 )
 from adas_perception.ros.convert.lanes import from_lanes, to_lanes
@@ -39,6 +42,7 @@ from adas_perception.ros.convert.vehicle import from_driver, from_ego, to_driver
 __all__ = [
     "BASE",
     "ConvertError",
+    "from_command",
     "from_detections",
     "from_driver",
     "from_echo",
@@ -55,6 +59,7 @@ __all__ = [
     "from_state",
     "from_targets",
     "to_camera",
+    "to_command",
     "to_detections",
     "to_driver",
     "to_echo",
@@ -67,6 +72,7 @@ __all__ = [
     "to_objects",
     "to_radar",
     "to_request",
+    "to_safety_state",
     "to_stamp",
     "to_state",
     "to_targets",

@@ -58,7 +58,7 @@ def _by_cv_bridge(message: Image) -> t.Image:
         ) from None
     try:
         return t.Image(to_ns(message.header.stamp), CvBridge().imgmsg_to_cv2(message, "rgb8"))
-    except CvBridgeError as error:
+    except (CvBridgeError, TypeError, ValueError, cv2.error) as error:
         raise ConvertError(f"encoding '{message.encoding}': {error}") from None
 
 

@@ -16,8 +16,37 @@ from adas_perception.ros.convert.vehicle import to_pose
 NO_OPINION = math.nan
 
 
+def from_command(command: t.Command) -> AckermannDriveStamped:
+    """Write the gated command; its frame id names the owners of both axes: base_link/aeb/lka.
+
+    Owners and values must not part: on a topic of their own they could come in another order.
+    """
+    message = from_request(command)
+    message.header.frame_id = f"{BASE}/{command.longitudinal.value}/{command.lateral.value}"
+    return message
+
+
+def to_command(message: AckermannDriveStamped) -> t.Command:
+    """Read the gated command."""
+    owners = message.header.frame_id.split("/")[1:]
+    try:
+        longitudinal, lateral = (t.Function(owner) for owner in owners)
+    except ValueError:
+        raise ConvertError(f"command with the owners '{message.header.frame_id}'; base_link/acc/lka expected") from None
+    request = to_request(message, longitudinal)
+    return t.Command(request.stamp_ns, request.accel_mps2, request.steering_rad, longitudinal, lateral)
+
+
+def to_safety_state(message: DiagnosticArray) -> tuple[str, bool]:
+    """Read the monitor's mode and whether the driver is called to take over."""
+    if len(message.status) != 1:
+        raise ConvertError(f"safety state with {len(message.status)} statuses; exactly one needed")
+    values = {value.key: value.value for value in message.status[0].values}
+    return message.status[0].message, values.get("takeover") == "True"
+
+
 def from_request(request: t.Request | t.Command) -> AckermannDriveStamped:
-    """Write a request or a command; NaN is no opinion."""
+    """Write a request; NaN is no opinion."""
     message = AckermannDriveStamped()
     message.header.stamp = to_stamp(request.stamp_ns)
     message.header.frame_id = BASE

@@ -11,6 +11,7 @@ from adas_perception import types as t
 from adas_perception.ros.convert.clouds import empty_cloud, read_cloud, write_cloud
 from adas_perception.ros.convert.common import BASE, ConvertError, to_ns, to_stamp
 
+RADARS = ("front", "rear_left", "rear_right")
 RADAR_FIELDS = {
     "x": ("x",),
     "y": ("y",),
@@ -46,6 +47,8 @@ def from_targets(targets: t.RadarTargets) -> PointCloud2:
 def to_targets(message: PointCloud2) -> t.RadarTargets:
     """Read radar targets."""
     sensor = message.header.frame_id.removeprefix(f"{BASE}/")
+    if sensor not in RADARS:
+        raise ConvertError(f"radar targets of '{sensor}'; known: {', '.join(RADARS)}")
     columns = read_cloud(message, TARGET_FIELDS)
     rows = np.column_stack([columns[n] for n in TARGET_FIELDS])
     # The speed over ground is NaN while the motion of the car is unknown.

@@ -27,7 +27,8 @@ def to_ego(message: Odometry, driver: Joy | None) -> t.EgoState:
     steering, accel, gear = 0.0, 0.0, t.Gear.DRIVE
     if driver is not None:
         axes, buttons = _named(driver)
-        steering, accel, gear = axes["steering_rad"], axes["accel_mps2"], t.Gear(int(buttons["gear"]) % len(t.Gear))
+        steering, accel = axes["steering_rad"], axes["accel_mps2"]
+        gear = t.Gear(int(within("gear", buttons["gear"], 0, len(t.Gear) - 1)))
     numbers = (twist.linear.x, twist.angular.z, pose.position.x, pose.position.y, yaw, steering, accel)
     finite("vehicle state", *numbers)
     within("speed", twist.linear.x, -30.0, 100.0)

@@ -6,13 +6,13 @@ import threading
 from dataclasses import dataclass
 
 from ackermann_msgs.msg import AckermannDriveStamped
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Joy
 
 from adas_perception.can.bus import BusError, Port, open_bus
 from adas_perception.can.codec import Codec, Frame
-from adas_perception.can.hmi import hmi_from_states
+from adas_perception.can.hmi import Hmi, hmi_from_states
 from adas_perception.can.messages import PEDALS, SPEED
 from adas_perception.can.vehicle import Transmitter, VehicleReceiver
 from adas_perception.params import ParameterError, Params, param
@@ -20,10 +20,11 @@ from adas_perception.resources import config_path
 from adas_perception.ros import convert
 from adas_perception.ros.node import AdasNode
 from adas_perception.ros.table import STATES
-from adas_perception.types import Command, Function, FunctionState, Level
+from adas_perception.types import Command, Function, FunctionState, Level, nanoseconds
 
 PERIOD_S = 0.02
 RECEIVE_TIMEOUT_S = 0.1
+SHOWN_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -46,16 +47,15 @@ class CanBridgeNode(AdasNode):
         codec = Codec(config_path("adas.dbc"))
         self._transmitter = Transmitter(codec, self.limits())
         self._receiver = VehicleReceiver(codec)
-        self._states: dict[Function, FunctionState] = {}
-        self._owners = (Function.NONE, Function.NONE)
-        self._mode = "DISENGAGED"
+        # What is shown, with the time it was heard: a dead function must not be shown as alive.
+        self._states: dict[Function, tuple[int, FunctionState]] = {}
+        self._safety = (0, "", False)
         self._command: Command | None = None
         self._received_ns = 0
         self._odometry = self.create_publisher(Odometry, "vehicle/odometry", 5)
         self._driver = self.create_publisher(Joy, "vehicle/driver", 5)
-        # The state of a cycle is sent before its command and tells who owns it, so it is read first.
-        self.listen("safety/state", DiagnosticArray, lambda m: m.status[0], self._on_safety)
-        self.listen("command", AckermannDriveStamped, self._to_command, self._on_command)
+        self.listen("safety/state", DiagnosticArray, convert.to_safety_state, self._on_safety)
+        self.listen("command", AckermannDriveStamped, convert.to_command, self._on_command)
         for topic in STATES:
             self.listen(topic, DiagnosticArray, convert.to_state, self._on_state)
         self.create_timer(PERIOD_S, self._send)
@@ -70,25 +70,26 @@ class CanBridgeNode(AdasNode):
 
     # --- to the car ---
 
-    def _on_safety(self, status: DiagnosticStatus) -> None:
-        owners = {value.key: value.value for value in status.values}
-        self._owners = (Function(owners.get("longitudinal", "none")), Function(owners.get("lateral", "none")))
-        self._mode = status.message
-
-    def _to_command(self, message: AckermannDriveStamped) -> Command:
-        request = convert.to_request(message, Function.NONE)
-        return Command(request.stamp_ns, request.accel_mps2, request.steering_rad, *self._owners)
+    def _on_safety(self, state: tuple[str, bool]) -> None:
+        self._safety = (self.now_ns(), *state)
 
     def _on_command(self, command: Command) -> None:
         self._command, self._received_ns = command, self.now_ns()
         self._send(new=True)
 
     def _on_state(self, state: FunctionState) -> None:
-        self._states[state.function] = state
+        self._states[state.function] = (self.now_ns(), state)
+
+    def _hmi(self, now_ns: int) -> Hmi:
+        oldest_ns = now_ns - nanoseconds(SHOWN_S)
+        heard_ns, mode, takeover = self._safety
+        states = {function: state for function, (heard, state) in self._states.items() if heard >= oldest_ns}
+        known = heard_ns >= oldest_ns
+        return hmi_from_states(states, mode if known else "DISENGAGED", takeover=takeover and known)
 
     def _send(self, new: bool = False) -> None:
-        hmi = hmi_from_states(self._states, self._mode)
-        for frame in self._transmitter.frames(self.now_ns(), self._command, self._received_ns, hmi, new):
+        now_ns = self.now_ns()
+        for frame in self._transmitter.frames(now_ns, self._command, self._received_ns, self._hmi(now_ns), new):
             self._port.send(frame)
         self.figures["frames sent"] = float(self._port.sent)
         self.figures["frames dropped"] = float(self._port.dropped)

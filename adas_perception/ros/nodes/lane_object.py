@@ -131,7 +131,7 @@ class LaneObjectNode(AdasNode):
             if image is not None and self._finder is not None and self.context.ok():
                 try:
                     self._see(image, self._finder)
-                except ValueError as error:
+                except Exception as error:  # whatever a backend raises, the next picture must be seen
                     self._images.rejected += 1
                     self._images.reason = str(error)
 

@@ -8,20 +8,25 @@ from functools import partial
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Joy, PointCloud2
 
-from adas_perception.params import param
+from adas_perception.params import ParameterError, param
 from adas_perception.perception.radar import RadarClusterer, RadarParams
 from adas_perception.ros import convert
+from adas_perception.ros.convert.objects import RADARS
 from adas_perception.ros.node import AdasNode
 from adas_perception.types import EgoState, RadarScan
-
-SENSORS = ("front", "rear_left", "rear_right")
 
 
 @dataclass(frozen=True)
 class RadarNodeParams(RadarParams):
     """The clusterer's parameters and the drivers' convention."""
 
-    closing_sign: float = param(-1.0, "sign of the velocity field for a closing target", low=-1.0, high=1.0)
+    closing_sign: float = param(-1.0, "sign of the velocity field for a closing target: -1 or 1", low=-1.0, high=1.0)
+
+    def __post_init__(self) -> None:
+        """Refuse what would scale the range rate instead of turning it."""
+        super().__post_init__()
+        if abs(self.closing_sign) != 1.0:
+            raise ParameterError(f"closing_sign: {self.closing_sign} is neither -1 nor 1")
 
 
 class RadarNode(AdasNode):
@@ -33,7 +38,7 @@ class RadarNode(AdasNode):
         self._joy = self.listen("vehicle/driver", Joy, lambda m: m)
         self._ego = self.listen("vehicle/odometry", Odometry, self._to_ego)
         self._targets = self.create_publisher(PointCloud2, "radar/targets", 10)
-        for sensor in SENSORS:
+        for sensor in RADARS:
             read = partial(convert.to_radar, sensor=sensor, closing_sign=self.params.closing_sign)
             self.listen(f"radar/{sensor}", PointCloud2, read, self._step, reliable=False)
 

@@ -83,7 +83,7 @@ class SafetyMonitorNode(AdasNode):
         inputs = (self._requests, self._states, self._ego.value, self._driver.value, self._heartbeats)
         output = self._chain.step(now_ns, *inputs)
         self._state.publish(self._state_message(now_ns, output))
-        self._command.publish(convert.from_request(output.command))
+        self._command.publish(convert.from_command(output.command))
         self._log_change(output)
 
     def _state_message(self, now_ns: int, output: SafetyOutput) -> DiagnosticArray:
@@ -95,6 +95,7 @@ class SafetyMonitorNode(AdasNode):
             values=[
                 KeyValue(key="longitudinal", value=output.command.longitudinal.value),
                 KeyValue(key="lateral", value=output.command.lateral.value),
+                KeyValue(key="takeover", value=str(output.takeover)),
                 KeyValue(key="allowed", value=" ".join(sorted(f.value for f in output.allowed))),
             ],
         )
