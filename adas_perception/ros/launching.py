@@ -58,14 +58,15 @@ def parameters(context: LaunchContext, **values: object) -> list[Path]:
 def stack(*, use_sim_time: bool, without: tuple[str, ...] = ()) -> list[Any]:
     """Return the actions that start the processes of the node table, except those named ``without``."""
     wanted = [process for process in PROCESSES if process not in without]
+    values = {"use_sim_time": use_sim_time, "monitor": {"bus": "can" not in without}}
     return [
         SetEnvironmentVariable(PROFILE_VARIABLE, str(config_path("fastdds_shm.xml"))),
-        OpaqueFunction(function=_processes, args=[wanted, use_sim_time]),
+        OpaqueFunction(function=_processes, args=[wanted, values]),
     ]
 
 
-def _processes(context: LaunchContext, wanted: list[str], use_sim_time: bool) -> list[Node]:
-    files = parameters(context, use_sim_time=use_sim_time)
+def _processes(context: LaunchContext, wanted: list[str], values: dict[str, object]) -> list[Node]:
+    files = parameters(context, **values)
     chosen = [(topic, context.launch_configurations[name]) for name, topic in TOPICS.items()]
     compressed = (TOPICS["image"] + COMPRESSED, context.launch_configurations["image"] + COMPRESSED)
     # A node name here would rename every node of the process.
