@@ -1,6 +1,6 @@
 """Long drives among ordinary traffic that nobody needs to brake for hard: the test of false reactions.
 
-A drive is cut into legs of two minutes, each with its own draw of road and traffic; the driver holds his speed, or
+A drive is cut into legs of forty seconds, each with its own draw of road and traffic; the driver holds his speed, or
 ACC does where there is a lead.
 """
 
@@ -27,7 +27,7 @@ from adas_perception.sim.scorecard.manoeuvres.common import (
 from adas_perception.sim.scorecard.stage import Manoeuvre, Stage
 from adas_perception.sim.traffic import ActorSpec, Event, When
 
-_LEG_S = 120.0
+_LEG_S = 40.0
 _LANE_M = 3.5
 _WANDER_M = 0.15
 
@@ -130,7 +130,7 @@ def _traffic(
     ]
     if rng.random() < 0.5:
         gap = rng.uniform(1.5, 3.0) * speed_mps + 5.0
-        slow = Event(When.TIME, rng.uniform(20.0, 80.0), speed_mps * rng.uniform(0.6, 0.9), rng.uniform(0.5, 1.5))
+        slow = Event(When.TIME, rng.uniform(10.0, 25.0), speed_mps * rng.uniform(0.6, 0.9), rng.uniform(0.5, 1.5))
         actors.append(body("lead", "car", ahead_m(gap, KINDS["car"], CAR), d_m, speed_mps, slow))
     return actors
 
