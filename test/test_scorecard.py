@@ -90,6 +90,16 @@ def test_dask_gives_the_same_results_in_the_same_order(tmp_path: Path) -> None:
         assert all((a.trace[name] == b.trace[name]).all() for name in ("time_s", "x_m", "speed_mps"))
 
 
+def test_any_scheduler_address_will_do(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    (row,) = load_rows(rows(tmp_path))
+    jobs = [Job(c, Conditions()) for c in row.cases]
+    local = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": "127.0.0.1:0"}
+    with distributed.LocalCluster(host="127.0.0.1", protocol="tcp", **local) as cluster:
+        spread = play_all(jobs, lambda r: None, scheduler=cluster.scheduler_address)
+    assert [r.checks for r in spread] == [r.checks for r in play_all(jobs, lambda r: None)]
+
+
 def test_no_scheduler_is_one_sentence() -> None:
     pytest.importorskip("distributed")
     with pytest.raises(ParameterError, match="tcp://127.0.0.1:9"):

@@ -47,7 +47,10 @@ def _spread(jobs: Sequence[Job], progress: Progress, workers: int, scheduler: st
     except ImportError:
         raise ParameterError("--jobs and --scheduler need Dask: pip install 'adas_perception[tools]'") from None
 
-    local = {"n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
+    # Port 0: the dashboard takes any free one, so that two scorecards run side by side.
+    local = {
+        "n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0",
+    }  # fmt: skip
     try:
         client = Client(scheduler, timeout="4s") if scheduler else Client(**local)
     except (OSError, TimeoutError, ValueError) as error:
