@@ -307,6 +307,15 @@ def test_a_command_older_than_the_limit_becomes_no_request(link: Link, age_ms: i
     assert (accel is not None, steering is not None) == (obeyed, obeyed)
 
 
+@pytest.mark.parametrize(("sample_ms", "obeyed"), [(0, True), (350, True), (351, False), (60_000, False)])
+def test_a_command_that_waited_in_a_queue_is_not_obeyed(link: Link, sample_ms: int, obeyed: bool) -> None:
+    """It is received just now, but the sample behind it is old."""
+    for _ in range(3):
+        link.request(replace(BRAKE, stamp_ns=link.now_ns - sample_ms * MS))
+        link.wait()
+    assert (link.car.request(link.now_ns)[0] is not None) is obeyed
+
+
 def test_no_request_has_valid_e2e(link: Link) -> None:
     for _ in range(30):
         link.request(None)

@@ -2,6 +2,8 @@
 
 import array
 import math
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -63,6 +65,19 @@ def test_a_bad_picture_is_named(change, words):
         setattr(message, name, value)
     with pytest.raises(c.ConvertError, match=words):
         c.to_image(message)
+
+
+@pytest.mark.parametrize("raised", [TypeError("buffer is too small"), ValueError("bad step"), KeyError])
+def test_a_picture_that_cv_bridge_cannot_read_is_refused(monkeypatch, raised):
+    class Bridge:
+        def imgmsg_to_cv2(self, message, encoding):
+            raise raised
+
+    stub = types.ModuleType("cv_bridge")
+    stub.CvBridge, stub.CvBridgeError = Bridge, KeyError
+    monkeypatch.setitem(sys.modules, "cv_bridge", stub)
+    with pytest.raises(c.ConvertError, match="yuv422"):
+        c.to_image(Image(width=2, height=2, encoding="yuv422", step=4))
 
 
 def test_camera_info_without_a_matrix_is_refused():

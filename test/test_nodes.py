@@ -11,12 +11,15 @@ import pytest
 
 pytest.importorskip("rclpy", reason="the ROS wheels are not installed")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy._rclpy_pybind11 import NodeNameNonExistentError
 from ros_rig import Rig
 from sensor_msgs.msg import Image, PointCloud2, Range
 
 from adas_perception import types as t
-from adas_perception.can.bus import loopback_server
+from adas_perception.can.bus import Port, loopback_server, open_bus
+from adas_perception.can.codec import Codec
+from adas_perception.can.hmi import AccState
 from adas_perception.resources import config_path
 from adas_perception.ros import convert
 from adas_perception.ros.runner import environment
@@ -176,6 +179,36 @@ def _np(*shape):
     import numpy as np
 
     return np.zeros(shape)
+
+
+def test_a_function_that_fell_silent_is_not_shown_as_alive(tmp_path):
+    shown: list[int] = []
+    codec = Codec(config_path("adas.dbc"))
+    with loopback_server() as channel:
+        r = Rig(tmp_path / "log.txt", can_interface="remote", can_channel=channel)
+        port = Port(open_bus("remote", channel))
+        states = r.publisher("acc/state", DiagnosticArray)
+        active = t.FunctionState(t.Function.ACC, 1, t.Level.OK, "ACTIVE", "SET_SPEED", {})
+
+        def read() -> None:
+            while (frame := port.receive(0.0)) is not None:
+                decoded = codec.decode(frame)
+                if decoded is not None and decoded.name == "ADAS_AccDisplay":
+                    shown.append(int(decoded.signals["AccState"]))
+
+        def alive() -> None:
+            states.publish(convert.from_state(active))
+            read()
+
+        try:
+            r.stack.start("can_bridge")
+            r.wait_for("can_bridge")
+            assert r.spin_until(lambda: AccState.ACTIVE in shown, each=alive), r.text()
+            shown.clear()
+            assert r.spin_until(lambda: shown[-1:] == [AccState.FAULT], each=read), r.text()
+        finally:
+            port.close()
+            r.close()
 
 
 # --- bad set-up -------------------------------------------------------------------------------------------
