@@ -60,7 +60,8 @@ def test_no_file_is_too_long_to_read(path):
 
 
 def test_only_the_bridge_opens_the_bus_and_only_the_monitor_commands():
-    openers = {p.name for p in (PACKAGE / "ros").rglob("*.py") if "open_bus(" in p.read_text()}
+    assert {p.name for p in (PACKAGE / "ros").rglob("*.py") if "open_bus(" in p.read_text()} == {"bus_port.py"}
+    openers = {p.name for p in (PACKAGE / "ros" / "nodes").rglob("*.py") if "open_port(" in p.read_text()}
     assert openers == {"can_bridge.py", "sim_vehicle.py"}
     commanders = {p.name for p in (PACKAGE / "ros").rglob("*.py") if '"command", ' in p.read_text()}
     assert commanders == {"safety_monitor.py", "table.py", "can_bridge.py"}

@@ -18,14 +18,29 @@ from adas_perception.types import Decision, DriverInput, EgoState, FunctionState
 PERIOD_S = 0.05
 
 
-class FunctionNode(AdasNode):
-    """A node around one function: vehicle inputs, a state publisher, log lines on every change of state."""
+class VehicleNode(AdasNode):
+    """A node that hears the car and its driver."""
 
-    def __init__(self, name: str, kind: type[Params], *, requests: bool = True) -> None:
+    def __init__(self, name: str, kind: type[Params]) -> None:
         super().__init__(name, kind)
         self._joy: Joy | None = None
         self.driver = self.listen("vehicle/driver", Joy, self._to_driver)
         self.ego = self.listen("vehicle/odometry", Odometry, self._to_ego)
+
+    def _to_driver(self, message: Joy) -> DriverInput:
+        driver = convert.to_driver(message)
+        self._joy = message
+        return driver
+
+    def _to_ego(self, message: Odometry) -> EgoState:
+        return convert.to_ego(message, self._joy)
+
+
+class FunctionNode(VehicleNode):
+    """A node around one function: a state publisher, log lines on every change of state."""
+
+    def __init__(self, name: str, kind: type[Params], *, requests: bool = True) -> None:
+        super().__init__(name, kind)
         self._request = self.create_publisher(AckermannDriveStamped, f"{name}/request", 5) if requests else None
         self._state = self.create_publisher(DiagnosticArray, f"{name}/state", 5)
         self._shown = ("", "")
@@ -53,14 +68,6 @@ class FunctionNode(AdasNode):
         if (state.state, state.reason) != self._shown:
             self._shown = (state.state, state.reason)
             self.say(f"{state.state} ({state.reason})", warning=state.level >= Level.WARN)
-
-    def _to_driver(self, message: Joy) -> DriverInput:
-        driver = convert.to_driver(message)
-        self._joy = message
-        return driver
-
-    def _to_ego(self, message: Odometry) -> EgoState:
-        return convert.to_ego(message, self._joy)
 
 
 class SceneNode(FunctionNode):

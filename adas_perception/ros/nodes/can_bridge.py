@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
 from ackermann_msgs.msg import AckermannDriveStamped
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Joy
 
-from adas_perception.can.bus import BusError, Port, open_bus
+from adas_perception.can.bus import BusError
 from adas_perception.can.codec import Codec, Frame
 from adas_perception.can.hmi import Hmi, hmi_from_states
 from adas_perception.can.messages import PEDALS, SPEED
 from adas_perception.can.vehicle import Transmitter, VehicleReceiver
-from adas_perception.params import ParameterError, Params, param
 from adas_perception.resources import config_path
 from adas_perception.ros import convert
+from adas_perception.ros.bus_port import BusParams, open_port
 from adas_perception.ros.node import AdasNode
 from adas_perception.ros.table import STATES
 from adas_perception.types import Command, Function, FunctionState, Level, nanoseconds
@@ -27,23 +26,14 @@ RECEIVE_TIMEOUT_S = 0.1
 SHOWN_S = 0.3
 
 
-@dataclass(frozen=True)
-class CanBridgeParams(Params):
-    """Which bus."""
-
-    can_interface: str = param("socketcan", "python-can interface: socketcan, remote, virtual, pcan, vector, slcan")
-    can_channel: str = param("can0", "channel of that interface")
-    can_bitrate: int = param(500_000, "bit rate", unit="bit/s", low=10_000, high=1_000_000)
-
-
 class CanBridgeNode(AdasNode):
     """Sends every frame from fresh state; without a fresh command the frames say 'no request'."""
 
     def __init__(self) -> None:
-        super().__init__("can_bridge", CanBridgeParams)
+        super().__init__("can_bridge", BusParams)
         self._reading = False
         self._reader = threading.Thread(target=self._read, name="can reader", daemon=True)
-        self._port = self._open()
+        self._port = open_port(self.params)
         codec = Codec(config_path("adas.dbc"))
         self._transmitter = Transmitter(codec, self.limits())
         self._receiver = VehicleReceiver(codec)
@@ -61,12 +51,6 @@ class CanBridgeNode(AdasNode):
         self.create_timer(PERIOD_S, self._send)
         self._reading = True
         self._reader.start()
-
-    def _open(self) -> Port:
-        try:
-            return Port(open_bus(self.params.can_interface, self.params.can_channel, self.params.can_bitrate))
-        except BusError as error:
-            raise ParameterError(str(error)) from None
 
     # --- to the car ---
 

@@ -7,16 +7,14 @@ from functools import partial
 
 from ackermann_msgs.msg import AckermannDriveStamped
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from nav_msgs.msg import Odometry
-from sensor_msgs.msg import Joy
 
 from adas_perception.params import Params, Vehicle
 from adas_perception.ros import convert
-from adas_perception.ros.node import AdasNode
+from adas_perception.ros.function_node import VehicleNode
 from adas_perception.ros.table import REQUESTS, STATES
 from adas_perception.safety.chain import SafetyChain, SafetyOutput
 from adas_perception.safety.monitor import Mode, MonitorParams
-from adas_perception.types import DriverInput, EgoState, Function, FunctionState, Level, Request, seconds
+from adas_perception.types import Function, FunctionState, Level, Request, seconds
 
 PERIOD_S = 0.025
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -33,7 +31,7 @@ class SafetyMonitorParams(Params):
     vehicle: Vehicle = Vehicle()
 
 
-class SafetyMonitorNode(AdasNode):
+class SafetyMonitorNode(VehicleNode):
     """A cycle at a fixed rate, and at once when an urgent request arrives."""
 
     def __init__(self) -> None:
@@ -48,9 +46,6 @@ class SafetyMonitorNode(AdasNode):
         self._state = self.create_publisher(DiagnosticArray, "safety/state", 5)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 5)
         self._step_now = self.cycle(PERIOD_S, self._step)
-        self._joy: Joy | None = None
-        self._driver = self.listen("vehicle/driver", Joy, self._to_driver)
-        self._ego = self.listen("vehicle/odometry", Odometry, self._to_ego)
         for topic in REQUESTS:
             function = Function(topic.split("/")[0])
             self.listen(topic, AckermannDriveStamped, partial(convert.to_request, function=function), self._on_request)
@@ -58,14 +53,6 @@ class SafetyMonitorNode(AdasNode):
             self.listen(topic, DiagnosticArray, convert.to_state, self._on_state)
         self.listen("heartbeat", DiagnosticStatus, lambda m: m, self._on_heartbeat, depth=50)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
-
-    def _to_driver(self, message: Joy) -> DriverInput:
-        driver = convert.to_driver(message)
-        self._joy = message
-        return driver
-
-    def _to_ego(self, message: Odometry) -> EgoState:
-        return convert.to_ego(message, self._joy)
 
     def _on_request(self, request: Request) -> None:
         self._requests[request.function] = request
@@ -80,7 +67,7 @@ class SafetyMonitorNode(AdasNode):
         self._health[status.name] = status
 
     def _step(self, now_ns: int) -> None:
-        inputs = (self._requests, self._states, self._ego.value, self._driver.value, self._heartbeats)
+        inputs = (self._requests, self._states, self.ego.value, self.driver.value, self._heartbeats)
         output = self._chain.step(now_ns, *inputs)
         self._state.publish(self._state_message(now_ns, output))
         self._command.publish(convert.from_command(output.command))

@@ -23,15 +23,15 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, Range
 
-from adas_perception.can.bus import BusError, Port, open_bus
+from adas_perception.can.bus import BusError
 from adas_perception.can.car import CarEncoder, CarReceiver
 from adas_perception.can.codec import Codec
 from adas_perception.can.messages import LATERAL, sample_time_ms
 from adas_perception.params import ParameterError, param
 from adas_perception.resources import config_path
 from adas_perception.ros import convert
+from adas_perception.ros.bus_port import BusParams, open_port
 from adas_perception.ros.node import AdasNode, Input
-from adas_perception.ros.nodes.can_bridge import CanBridgeParams
 from adas_perception.ros.table import NODES, STATES
 from adas_perception.safety.freshness import fresh
 from adas_perception.sim.camera import DEFAULT_CAMERA, CameraRenderer
@@ -59,7 +59,7 @@ TOP_VIEW_PX = 200
 
 
 @dataclass(frozen=True)
-class SimParams(CanBridgeParams):
+class SimParams(BusParams):
     """What is driven and where the record goes."""
 
     scenario: str = param("demo", "name of the drive")
@@ -79,9 +79,9 @@ class SimVehicleNode(AdasNode):
         self._threads: tuple[threading.Thread, ...] = ()
         try:
             self._scenario = scenario(self.params.scenario)
-            self._port = Port(open_bus(self.params.can_interface, self.params.can_channel, self.params.can_bitrate))
-        except (ValueError, BusError) as error:
+        except ValueError as error:
             raise ParameterError(str(error)) from None
+        self._port = open_port(self.params)
         codec = Codec(config_path("adas.dbc"))
         self._encoder, self._receiver = CarEncoder(codec), CarReceiver(codec)
         self._stamp_ns = CLOCK_START_NS
