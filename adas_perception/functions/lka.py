@@ -11,7 +11,7 @@ from enum import Enum
 
 from adas_perception.functions import guide
 from adas_perception.functions.common import Clock, Press, decide, driver_usable, ego_usable, slew
-from adas_perception.functions.lane import Departure, Lane, view_lane
+from adas_perception.functions.lane import Departure, Drift, Lane, view_lane
 from adas_perception.functions.lead import usable_lines
 from adas_perception.limits import Limits
 from adas_perception.params import Params, Vehicle, param
@@ -96,6 +96,10 @@ class LkaParams(Params):
     act_s: float = param(0.5, "... plus this times the speed towards the line", unit="s", low=0.0, high=2.0)
     nearing_mps: float = param(0.05, "slower drift towards a line is no departure", unit="m/s", low=0.0, high=0.5)
     preview_s: float = param(0.4, "curvature counts for the drift this far ahead", unit="s", low=0.0, high=2.0)
+    slip_rad_per_mps2: float = param(
+        0.005, "angle by which the rear axle slips per lateral acceleration", unit="rad/(m/s2)", low=0.0, high=0.02
+    )
+    slip_s: float = param(0.6, "what the line's direction lacks is learned in this time", unit="s", low=0.1, high=5.0)
     steering_delay_s: float = param(0.15, "request to effect of the steering", unit="s", low=0.0, high=1.0)
     position_gain: float = param(0.7, "lateral acceleration per offset", unit="1/s2", low=0.05, high=3.0)
     drift_gain: float = param(2.0, "lateral acceleration per lateral speed", unit="1/s", low=0.1, high=5.0)
@@ -118,6 +122,7 @@ class Lka:
         self._p = params
         self._limits = limits.lateral
         self._clock = Clock()
+        self._drift = Drift(params.vehicle.wheelbase_m, params.slip_rad_per_mps2, params.slip_s)
         self._toggle = Press()
         self._enabled = params.enabled_at_start
         self._in_range = False
@@ -154,8 +159,10 @@ class Lka:
             return self._idle(now_ns, sample_ns, State.READY, Reason.DRIVER_STEERS)
 
         recent = lanes if fresh(lanes, now_ns, p.lanes_age_s) else None
+        lines = usable_lines(recent, p.line_confidence)
         lane = view_lane(
-            usable_lines(recent, p.line_confidence),
+            lines,
+            self._drift.step(sample_ns, lines, ego),
             ego,
             p.vehicle,
             preview_s=p.preview_s,
