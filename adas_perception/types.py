@@ -239,21 +239,26 @@ class RadarTargets:
 
 @dataclass(frozen=True, slots=True)
 class UltrasonicEcho:
-    """One measurement of one ultrasonic sensor; ``range_m`` is infinite when nothing answered."""
+    """One measurement of one ultrasonic sensor; ``range_m`` is infinite when nothing answered.
+
+    A sensor that hears a disturbance before its own burst reports NaN (REP 117). ``second_m`` is the second echo.
+    """
 
     stamp_ns: int
     sensor: str
     range_m: float
+    second_m: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class EchoPoint:
-    """An echo laid into base_link along the axis of its sensor."""
+    """An echo laid into base_link along the axis of its sensor; ``stamp_ns`` is when the sensor fired, 0 unknown."""
 
     sensor: str
     x_m: float
     y_m: float
     range_m: float
+    stamp_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,13 +343,16 @@ class Request:
     """What a function asks of the actuators; None is no opinion on that axis.
 
     ``stamp_ns`` is the stamp of the sensor sample that the decision rests on, so that age is measured from the
-    sensor and not from the last hop; 0 when there was no sample. ``accel_mps2`` is negative when braking.
+    sensor and not from the last hop; 0 when there was no sample. ``accel_mps2`` counts along the engaged gear and is
+    negative when braking. ``gear`` is to be engaged at standstill, ``hold`` keeps the car standing.
     """
 
     function: Function
     stamp_ns: int
     accel_mps2: float | None = None
     steering_rad: float | None = None
+    gear: Gear | None = None
+    hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,3 +392,5 @@ class Command:
     steering_rad: float | None = None
     longitudinal: Function = Function.NONE
     lateral: Function = Function.NONE
+    gear: Gear | None = None
+    hold: bool = False

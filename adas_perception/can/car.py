@@ -12,13 +12,14 @@ from adas_perception.can.messages import (
     LATERAL,
     LONGITUDINAL,
     MOTION,
+    PARK,
     PEDALS,
     SPEED,
     STEERING,
     SWITCHES,
     WHEEL_SPEEDS,
 )
-from adas_perception.types import DriverInput, EgoState, nanoseconds
+from adas_perception.types import DriverInput, EgoState, Gear, nanoseconds
 
 # A brake or steering controller gives up on the stack after this long.
 REQUEST_TIMEOUT_S = 0.1
@@ -51,7 +52,7 @@ class CarReceiver:
     """Takes requests as the controllers of the car do: intact frames in sequence, none older than 100 ms."""
 
     def __init__(self, codec: Codec) -> None:
-        self._inbox = Inbox(codec, (LONGITUDINAL, LATERAL), nanoseconds(REQUEST_TIMEOUT_S))
+        self._inbox = Inbox(codec, (LONGITUDINAL, LATERAL, PARK), nanoseconds(REQUEST_TIMEOUT_S))
 
     def feed(self, frame: Frame, now_ns: int) -> Decoded | None:
         """Take in a frame; return it decoded when it was used."""
@@ -62,6 +63,14 @@ class CarReceiver:
         accel = self._valid(LONGITUDINAL, "AccelRequest", "AccelValid", now_ns)
         steering = self._valid(LATERAL, "SteeringRequest", "SteeringValid", now_ns)
         return accel, steering
+
+    def parking(self, now_ns: int) -> tuple[Gear | None, bool]:
+        """Return the gear to engage, None for no request, and whether to hold the car at standstill."""
+        latest = self._inbox.latest(PARK, now_ns)
+        if latest is None:
+            return None, False
+        gear = int(latest.signals["GearRequest"])
+        return Gear(gear - 1) if gear else None, bool(latest.signals["HoldRequest"])
 
     def health(self, now_ns: int) -> Mapping[str, Health]:
         """Return the health of both request messages."""

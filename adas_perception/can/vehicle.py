@@ -176,7 +176,8 @@ def _signals(name: str, command: Command, hmi: Hmi) -> Signals:
     if name == LATERAL:
         return _lateral(command)
     if name == PARK:
-        return {"ParkState": hmi.park}
+        gear = 0 if command.gear is None else int(command.gear) + 1
+        return {"ParkState": hmi.park, "GearRequest": gear, "HoldRequest": command.hold}
     if name == WARNINGS:
         return {
             "SafetyMode": hmi.mode,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adas_perception.params import Params, param
-from adas_perception.types import DriverInput, Function, Request
+from adas_perception.types import DriverInput, Function, Gear, Request
 
 # Highest priority first. AEB stands above the driver's brake because it may only add braking to it; the AEB
 # function itself withdraws its request on kick-down or evasive steering, as UN R152 6.2 allows.
@@ -45,6 +45,8 @@ class Proposal:
     lateral: Function = Function.NONE
     accel_stamp_ns: int = 0
     steering_stamp_ns: int = 0
+    gear: Gear | None = None
+    hold: bool = False
 
 
 def arbitrate(
@@ -66,6 +68,8 @@ def arbitrate(
 
     longitudinal = _owner(LONGITUDINAL, accelerating, thresholds.longitudinal(driver))
     lateral = _owner(LATERAL, steering, thresholds.lateral(driver))
+    # Only parking changes the gear and holds the car; emergency braking and the driver's pedals come before the gear.
+    parking = candidates.get(Function.APA)
     return Proposal(
         accel_mps2=accelerating[longitudinal].accel_mps2 if longitudinal in accelerating else None,
         steering_rad=steering[lateral].steering_rad if lateral in steering else None,
@@ -73,6 +77,8 @@ def arbitrate(
         lateral=lateral,
         accel_stamp_ns=accelerating[longitudinal].stamp_ns if longitudinal in accelerating else 0,
         steering_stamp_ns=_lateral_stamp(candidates),
+        gear=parking.gear if parking and longitudinal is Function.APA else None,
+        hold=parking is not None and parking.hold and longitudinal in (Function.APA, Function.DRIVER),
     )
 
 

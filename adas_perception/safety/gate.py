@@ -21,6 +21,8 @@ from adas_perception.types import Command, EgoState, Function, seconds
 TOLERANCE = 0.02
 MIN_SPEED_MPS = 1.0
 MAX_STEP_S = 0.1
+# A gear may be asked for, and the car held, only at standstill.
+STANDSTILL_MPS = 0.1
 
 
 class Violation(Enum):
@@ -66,12 +68,15 @@ class Gate:
         steering_violation = self._check_steering(now_ns, proposal, ego)
         self._accel = None if accel_violation else self._limit_accel(proposal, ego, dt)
         self._steering = None if steering_violation else self._limit_steering(proposal, ego, dt)
+        stands = abs(ego.speed_mps) <= STANDSTILL_MPS
         command = Command(
             stamp_ns=proposal.steering_stamp_ns or proposal.accel_stamp_ns or now_ns,
             accel_mps2=self._accel,
             steering_rad=self._steering,
             longitudinal=Function.NONE if accel_violation else proposal.longitudinal,
             lateral=Function.NONE if steering_violation else proposal.lateral,
+            gear=proposal.gear if stands and not accel_violation else None,
+            hold=proposal.hold and stands,
         )
         return GateResult(command, tuple(v for v in (accel_violation, steering_violation) if v))
 

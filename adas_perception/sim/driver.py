@@ -43,6 +43,8 @@ class Button(Enum):
     ACC_CANCEL = "acc_cancel"
     ACC_GAP = "acc_gap"
     LKA_TOGGLE = "lka_toggle"
+    PARK_REQUEST = "park_request"
+    PARK_CONFIRM = "park_confirm"
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class Phase:
     accelerator: float = 0.0
     torque_nm: float | None = None
     gear: Gear = Gear.DRIVE
+    door_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ class Driver:
             torque = phase.torque_nm
         accelerator, brake = self._pedals(phase, time_s, car, cue is not None and cue.braking)
         controls = DriverInput(
-            stamp_ns, accelerator, brake, torque, phase.hands_on, phase.indicator, **pressed
+            stamp_ns, accelerator, brake, torque, phase.hands_on, phase.indicator, phase.door_open, **pressed
         )  # fmt: skip
         return DriverAction(controls, steering, phase.gear)
 

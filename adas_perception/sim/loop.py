@@ -26,7 +26,7 @@ def drive(
     output = pipeline.step(world.stamp_ns, sensors.samples())
     while not world.done:
         command = output.safety.command
-        world.step(cycle_s, command.accel_mps2, command.steering_rad, cue(output))
+        world.step(cycle_s, command.accel_mps2, command.steering_rad, cue(output), command.gear, command.hold)
         output = pipeline.step(world.stamp_ns, sensors.samples())
         yield output
 

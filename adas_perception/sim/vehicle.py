@@ -22,6 +22,8 @@ _KINEMATIC_MPS = 1.0
 _DYNAMIC_MPS = 3.0
 # Share of the lateral grip that ABS keeps under full braking.
 _ABS_LATERAL_SHARE = 0.35
+_STANDSTILL_MPS = 0.02
+_HOLD_MPS2 = 4.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class CarParams(Params):
     steering_lag_s: float = param(0.07, "time constant of the power steering", unit="s", low=0.01, high=0.5)
     steering_rate_radps: float = param(0.4, "largest rate of the road wheels", unit="rad/s", low=0.05, high=2.0)
     override_torque_nm: float = param(3.0, "hand torque that beats a steering request", unit="N m", low=0.5, high=10.0)
+    gear_change_s: float = param(0.4, "time to engage a requested gear, at standstill", unit="s", low=0.0, high=3.0)
+    grade: float = param(0.0, "slope of the road, positive uphill along the map's x axis", low=-0.3, high=0.3)
+    throttle_fault_mps2: float = param(0.0, "acceleration that nobody asked for", unit="m/s2", low=0.0, high=3.0)
 
     @property
     def loaded_kg(self) -> float:
@@ -120,6 +125,8 @@ class Car:
         self.steering_rad = 0.0
         self.slip_mps = 0.0  # lateral speed of the centre of gravity
         self.gear = Gear.DRIVE
+        self._lever = Gear.DRIVE
+        self._changing_s = 0.0
         self._drive_mps2 = 0.0
         self._brake_mps2 = 0.0
         self._brake_line = DeadTime(params.brake_dead_s)
@@ -149,18 +156,27 @@ class Car:
         self.slip_mps = p.rear_axle_m * self.yaw_rate_radps - rear_slip
 
     def step(
-        self, dt_s: float, accel_request_mps2: float | None, steering_request_rad: float | None, driver: DriverAction
+        self,
+        dt_s: float,
+        accel_request_mps2: float | None,
+        steering_request_rad: float | None,
+        driver: DriverAction,
+        gear_request: Gear | None = None,
+        hold: bool = False,
     ) -> None:
         """Advance by ``dt_s`` (a multiple of STEP_S) under the requests and the driver.
 
         Without a request the driver's pedals and hands rule; his brake always adds, his accelerator raises a
-        request that does not brake, and his hands beat a steering request beyond ``override_torque_nm``.
+        request that does not brake, and his hands beat a steering request beyond ``override_torque_nm``. A gear is
+        engaged at standstill; the lever counts when the driver moves it. ``hold`` brakes until he accelerates.
         """
         steps = round(dt_s / STEP_S)
         if steps < 1 or not math.isclose(steps * STEP_S, dt_s, abs_tol=1e-9):
             raise ValueError(f"dt_s = {dt_s} must be a positive multiple of {STEP_S} s")
-        self.gear = driver.gear
+        self._change_gear(dt_s, gear_request, driver.gear)
         drive, brake = self._demands(accel_request_mps2, driver)
+        if hold and driver.controls.accelerator == 0.0:
+            brake = max(brake, _HOLD_MPS2)
         overridden = abs(driver.controls.steering_torque_nm) > self.params.override_torque_nm
         request = None if overridden else steering_request_rad
         for _ in range(steps):
@@ -175,6 +191,17 @@ class Car:
             self.x_m, self.y_m, self.yaw_rad,
         )  # fmt: skip
 
+    def _change_gear(self, dt_s: float, request: Gear | None, lever: Gear) -> None:
+        """Engage what the driver selects at once, what is requested after standing still for the time it takes."""
+        if lever is not self._lever:
+            self.gear = self._lever = lever
+        if request is None or request is self.gear or abs(self.speed_mps) > _STANDSTILL_MPS:
+            self._changing_s = 0.0
+            return
+        self._changing_s += dt_s
+        if self._changing_s >= self.params.gear_change_s:
+            self.gear = request
+
     def _demands(self, request_mps2: float | None, driver: DriverAction) -> tuple[float, float]:
         """Return what the engine (net of the drag) and the brake are asked for, in m/s2."""
         p, controls = self.params, driver.controls
@@ -186,7 +213,7 @@ class Car:
             target = request_mps2
         else:
             target = max(request_mps2, pedal)
-        if driver.gear in (Gear.PARK, Gear.NEUTRAL) or controls.brake > 0.0:
+        if self.gear in (Gear.PARK, Gear.NEUTRAL) or controls.brake > 0.0:
             target = min(target, -resistance)
         # Down to the drag of a closed throttle the engine does it, below that the brake.
         drive = min(max(target, -resistance), drive_limit)
@@ -206,7 +233,10 @@ class Car:
 
         grip = self._grip_mps2
         forward = -1.0 if self.gear is Gear.REVERSE else 1.0
-        along = min(max(self._drive_mps2 - self._brake_mps2, -grip), grip)
+        push = p.throttle_fault_mps2 if self.gear in (Gear.DRIVE, Gear.REVERSE) else 0.0
+        if p.grade:
+            push -= GRAVITY_MPS2 * p.grade * math.cos(self.yaw_rad) * forward
+        along = min(max(self._drive_mps2 + push - self._brake_mps2, -grip), grip)
         before = self.speed_mps * forward
         after = before + along * STEP_S
         if before >= 0.0 and after < 0.0:

@@ -23,7 +23,7 @@ from adas_perception.sim.sensors import EgoNoise, Surroundings
 from adas_perception.sim.setup import SensorSetup
 from adas_perception.sim.traffic import Actor
 from adas_perception.sim.vehicle import Car, CarParams, DriverAction
-from adas_perception.types import DriverInput, EgoState, Image, LaneLines, nanoseconds
+from adas_perception.types import DriverInput, EgoState, Gear, Image, LaneLines, nanoseconds
 
 _RAIL_REACH_M = 120.0
 
@@ -94,6 +94,8 @@ class World(SensedWorld):
         accel_request_mps2: float | None = None,
         steering_request_rad: float | None = None,
         cue: Cue | None = None,
+        gear_request: Gear | None = None,
+        hold: bool = False,
     ) -> None:
         """Advance by ``dt_s`` (a multiple of 5 ms) with what the bus asks of the plant; None is no request.
 
@@ -105,7 +107,7 @@ class World(SensedWorld):
         front = self.s_m + self.car.params.vehicle.front_x_m
         for actor in self.actors:
             actor.step(dt_s, time_before, self.road, front, self.actors, speed_before)
-        self.car.step(dt_s, accel_request_mps2, steering_request_rad, self.action)
+        self.car.step(dt_s, accel_request_mps2, steering_request_rad, self.action, gear_request, hold)
         self.stamp_ns += nanoseconds(dt_s)
         self._scene = None
         self.s_m, self.d_m = self.road.to_road(self.car.x_m, self.car.y_m, self.s_m + speed_before * dt_s)

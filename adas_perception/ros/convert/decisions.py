@@ -14,27 +14,30 @@ from adas_perception.ros.convert.common import BASE, ConvertError, to_ns, to_sta
 from adas_perception.ros.convert.vehicle import to_pose
 
 NO_OPINION = math.nan
+GEARS = {gear.name.lower(): gear for gear in t.Gear}
 
 
 def from_command(command: t.Command) -> AckermannDriveStamped:
-    """Write the gated command; its frame id names the owners of both axes: base_link/aeb/lka.
+    """Write the gated command; its frame id names the owners of both axes: base_link/aeb/lka, base_link/apa/apa/reverse.
 
     Owners and values must not part: on a topic of their own they could come in another order.
     """
     message = from_request(command)
-    message.header.frame_id = f"{BASE}/{command.longitudinal.value}/{command.lateral.value}"
+    message.header.frame_id = f"{BASE}/{command.longitudinal.value}/{command.lateral.value}{_gear_suffix(command.gear)}"
     return message
 
 
 def to_command(message: AckermannDriveStamped) -> t.Command:
     """Read the gated command."""
-    owners = message.header.frame_id.split("/")[1:]
+    owners = message.header.frame_id.split("/")[1:3]
     try:
         longitudinal, lateral = (t.Function(owner) for owner in owners)
     except ValueError:
         raise ConvertError(f"command with the owners '{message.header.frame_id}'; base_link/acc/lka expected") from None
     request = to_request(message, longitudinal)
-    return t.Command(request.stamp_ns, request.accel_mps2, request.steering_rad, longitudinal, lateral)
+    return t.Command(
+        request.stamp_ns, request.accel_mps2, request.steering_rad, longitudinal, lateral, request.gear, request.hold
+    )
 
 
 def to_safety_state(message: DiagnosticArray) -> tuple[str, bool]:
@@ -46,14 +49,15 @@ def to_safety_state(message: DiagnosticArray) -> tuple[str, bool]:
 
 
 def from_request(request: t.Request | t.Command) -> AckermannDriveStamped:
-    """Write a request; NaN is no opinion."""
+    """Write a request; NaN is no opinion, a speed of 0 holds the car; a gear stands in the frame id: base_link/reverse."""
     message = AckermannDriveStamped()
     message.header.stamp = to_stamp(request.stamp_ns)
-    message.header.frame_id = BASE
+    message.header.frame_id = f"{BASE}{_gear_suffix(request.gear)}"
     drive = message.drive
     drive.acceleration = NO_OPINION if request.accel_mps2 is None else float(request.accel_mps2)
     drive.steering_angle = NO_OPINION if request.steering_rad is None else float(request.steering_rad)
-    drive.speed = drive.jerk = drive.steering_angle_velocity = NO_OPINION
+    drive.speed = 0.0 if request.hold else NO_OPINION
+    drive.jerk = drive.steering_angle_velocity = NO_OPINION
     return message
 
 
@@ -65,7 +69,13 @@ def to_request(message: AckermannDriveStamped, function: t.Function) -> t.Reques
         to_ns(message.header.stamp),
         None if math.isnan(accel) else accel,
         None if math.isnan(steering) else steering,
+        GEARS.get(message.header.frame_id.split("/")[-1]),
+        message.drive.speed == 0.0,
     )
+
+
+def _gear_suffix(gear: t.Gear | None) -> str:
+    return "" if gear is None else f"/{gear.name.lower()}"
 
 
 def from_state(state: t.FunctionState) -> DiagnosticArray:
