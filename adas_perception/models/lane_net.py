@@ -113,7 +113,8 @@ class LaneNet(nn.Module):
 
     def logits(self, picture: Tensor) -> Tensor:
         """Map uint8 RGB pictures (N, H, W, 3) to logits (N, 6, H / 4, W / 4): five classes, then dashed."""
-        x = (picture.permute(0, 3, 1, 2).float() - 127.0) / 128.0
+        # TensorRT moves no uint8 axes: to float first.
+        x = (picture.float().permute(0, 3, 1, 2) - 127.0) / 128.0
         s4, s8, s16, s32 = self.backbone(x)
         y: Tensor = self.head(self.up4(self.up8(self.up16(s32, s16), s8), s4))
         return y
