@@ -42,7 +42,7 @@ from adas_perception.types import (
 
 # How long a part waits for its data before it takes a step without; the nodes wait as long.
 PERIOD_S = 0.05
-PARKING_PERIOD_S = 0.1
+PARKING_PERIOD_S = 0.05
 
 Sample = EgoState | DriverInput | RadarScan | UltrasonicEcho | Image | Detections | LaneLines
 

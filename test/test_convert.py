@@ -236,5 +236,5 @@ def test_states_come_back():
 
 def test_echoes_come_back_with_the_silent_sensors():
     sensors = ("front_left", "front_right")
-    echoes = t.Echoes(STAMP, (t.EchoPoint("front_right", 4.0, -0.5, 1.5),), ("front_left",))
+    echoes = t.Echoes(STAMP, (t.EchoPoint("front_right", 4.0, -0.5, 1.5, STAMP - 62_500_000),), ("front_left",))
     assert c.to_echoes(c.from_echoes(echoes, sensors), sensors) == echoes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, fields
 
 from adas_perception.params import Mount, Params, param
@@ -27,9 +28,29 @@ class Ring(Params):
     rear_right_outer: Mount = Mount(-0.93, -0.72, 0.5, -2.44)
     rear_right_side: Mount = Mount(-0.65, -0.90, 0.5, -1.571)
 
+    def mount(self, name: str) -> Mount:
+        """Return the pose of a sensor."""
+        found: Mount = getattr(self, name)
+        return found
+
 
 # The names of the sensors, as in the topics ultrasonic/<name>.
 SENSORS = tuple(f.name for f in fields(Ring))
+SIDE_SENSORS = tuple(name for name in SENSORS if name.endswith("_side"))
+# The sensors fire in groups, one after another; those of a group hardly hear each other. The side sensors fire twice
+# in a cycle, because they measure slots while the car drives past.
+CYCLE_S = 0.08
+GROUPS = (
+    SIDE_SENSORS,
+    ("front_left_outer", "front_right", "rear_left_outer", "rear_right"),
+    SIDE_SENSORS,
+    ("front_left", "front_right_outer", "rear_left", "rear_right_outer"),
+)
+
+
+def sound_mps(air_c: float) -> float:
+    """Return the speed of sound in air of a temperature in degrees Celsius (linear, within 0.2 % from -30 to 40)."""
+    return 331.3 + 0.606 * air_c
 
 
 @dataclass(frozen=True)
@@ -39,15 +60,25 @@ class UltrasonicParams(Params):
     ring: Ring = Ring()
     range_min_m: float = param(0.15, "nearer obstacles are reported at this range", unit="m", low=0.0, high=1.0)
     range_max_m: float = param(5.0, "longer ranges count as no echo", unit="m", low=0.5, high=20.0)
-    timeout_s: float = param(0.3, "a sensor that says nothing for longer is silent", unit="s", low=0.02, high=5.0)
+    timeout_s: float = param(0.14, "a sensor without a good echo for longer is silent", unit="s", low=0.02, high=5.0)
+    air_c: float = param(20.0, "temperature of the air", unit="C", low=-40.0, high=60.0)
+    assumed_c: float = param(20.0, "temperature by which the sensors compute ranges", unit="C", low=-40.0, high=60.0)
+    jump_m: float = param(0.5, "ranges farther apart than this do not belong together", unit="m", low=0.1, high=5.0)
+    distrust_s: float = param(1.0, "a sensor that talks nonsense is silenced so long", unit="s", low=0.1, high=60.0)
 
 
 class UltrasonicRing:
-    """Keeps the latest echo of every sensor; ``rejected`` counts echoes that were not usable."""
+    """Keeps the latest echo of every sensor; ``rejected`` counts echoes that were not usable.
+
+    A sensor whose last three ranges all contradict each other hears somebody else, and counts as silent for a while.
+    """
 
     def __init__(self, params: UltrasonicParams) -> None:
         self._params = params
+        self._scale = sound_mps(params.air_c) / sound_mps(params.assumed_c)
         self._latest: dict[str, UltrasonicEcho] = {}
+        self._recent: dict[str, deque[float]] = {name: deque(maxlen=3) for name in SENSORS}
+        self._nonsense_ns: dict[str, int] = {}
         self.rejected = 0
 
     def step(self, echo: UltrasonicEcho) -> None:
@@ -59,25 +90,46 @@ class UltrasonicRing:
             raise ValueError(f"there is no ultrasonic sensor '{echo.sensor}'; known: {', '.join(SENSORS)}")
         last = self._latest.get(echo.sensor)
         newer = last is None or echo.stamp_ns > last.stamp_ns
-        if newer and echo.range_m >= 0.0:
-            self._latest[echo.sensor] = echo
-        else:
+        if not (newer and echo.range_m >= 0.0):
             self.rejected += 1
+            return
+        self._latest[echo.sensor] = echo
+        self._recent[echo.sensor].append(echo.range_m)
+        if self._contradictory(echo.sensor):
+            self._nonsense_ns[echo.sensor] = echo.stamp_ns
 
     def echoes(self, now_ns: int) -> Echoes:
         """Return what the living sensors see, stamped with their newest echo, and who is silent.
 
-        An obstacle too near to be measured is reported at the smallest range, because it is an obstacle.
+        An obstacle too near to be measured is reported at the smallest range, because it is an obstacle. A second
+        echo follows the first one of its sensor.
         """
         p = self._params
-        alive = {name: echo for name, echo in self._latest.items() if fresh(echo, now_ns, p.timeout_s)}
+        alive = {name: echo for name, echo in self._latest.items() if self._usable(echo, now_ns)}
         points = []
         for name in SENSORS:
-            if name in alive and alive[name].range_m <= p.range_max_m:
-                mount: Mount = getattr(p.ring, name)
-                reach = max(alive[name].range_m, p.range_min_m)
+            if name not in alive:
+                continue
+            mount = p.ring.mount(name)
+            for heard_m in (alive[name].range_m, alive[name].second_m):
+                if not heard_m * self._scale <= p.range_max_m:
+                    continue
+                reach = max(heard_m * self._scale, p.range_min_m)
                 x = mount.x_m + reach * math.cos(mount.yaw_rad)
                 y = mount.y_m + reach * math.sin(mount.yaw_rad)
-                points.append(EchoPoint(name, x, y, reach))
+                points.append(EchoPoint(name, x, y, reach, alive[name].stamp_ns))
         stamp_ns = max((echo.stamp_ns for echo in alive.values()), default=0)
         return Echoes(stamp_ns, tuple(points), tuple(name for name in SENSORS if name not in alive))
+
+    def _usable(self, echo: UltrasonicEcho, now_ns: int) -> bool:
+        nonsense = self._nonsense_ns.get(echo.sensor)
+        trusted = nonsense is None or (now_ns - nonsense) / 1e9 > self._params.distrust_s
+        return trusted and fresh(echo, now_ns, self._params.timeout_s)
+
+    def _contradictory(self, sensor: str) -> bool:
+        """Tell whether three ranges in a row are finite and all far from each other, both ways."""
+        if len(self._recent[sensor]) < 3:
+            return False
+        a, b, c = self._recent[sensor]
+        apart = min(abs(b - a), abs(c - b), abs(c - a))
+        return math.isfinite(a + b + c) and apart > self._params.jump_m

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from random import Random
 
 from adas_perception.perception.camera import CameraModel
+from adas_perception.perception.ultrasonic import CYCLE_S
 from adas_perception.sim.ghosts import ghost_points
 from adas_perception.sim.object_camera import see_objects
 from adas_perception.sim.radar_model import scan_radar
@@ -24,6 +25,7 @@ class SensedWorld(ABC):
         self.seed = seed
         self.start_ns = self.stamp_ns = start_ns
         self._generators: dict[str, Random] = {}
+        self._ranged_ns: int | None = None
 
     @property
     def time_s(self) -> float:
@@ -68,9 +70,16 @@ class SensedWorld(ABC):
         return scan_radar(name, errors, self.stamp_ns, ego, self.surroundings(), self.generator(name), points)
 
     def ultrasonics(self) -> tuple[UltrasonicEcho, ...]:
-        """Measure with all twelve ultrasonic rangers."""
+        """Return what the ultrasonic rangers measured that have fired since the last call."""
+        since_s = (self.stamp_ns - self._ranged_ns) / 1e9 if self._ranged_ns is not None else CYCLE_S
+        self._ranged_ns = self.stamp_ns
+        faults = self.sensors.rangers
+        faults = faults if faults and self.time_s >= faults.start_s else None
         rng = self.generator("ultrasonic")
-        return range_ultrasonic(self.stamp_ns, self.surroundings(), rng, self.sensors.ultrasonic)
+        return range_ultrasonic(
+            self.stamp_ns, self.surroundings(), rng, self.sensors.ultrasonic, self.true_ego(), min(since_s, CYCLE_S),
+            faults,
+        )  # fmt: skip
 
     def detections(self) -> Detections:
         """Return the boxes that a detector would find in the picture of now."""

@@ -11,7 +11,7 @@ from adas_perception.sim.lane_camera import LaneErrors
 from adas_perception.sim.object_camera import CameraErrors
 from adas_perception.sim.radar_model import RADARS, RadarErrors
 from adas_perception.sim.sensors import EgoNoise
-from adas_perception.sim.ultrasonic_model import UltrasonicModel
+from adas_perception.sim.ultrasonic_model import RangerFaults, UltrasonicModel
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class SensorSetup:
     camera: CameraErrors = CameraErrors()
     lanes: LaneErrors = LaneErrors()
     ultrasonic: UltrasonicModel = UltrasonicModel()
+    rangers: RangerFaults | None = None
     ego: EgoNoise | None = None
     ghosts: GhostTracks | None = None
 

@@ -19,7 +19,7 @@ class Clocking:
     front_radar_s: float = 0.05
     corner_radar_s: float = 0.1
     camera_s: float = 0.05
-    ultrasonic_s: float = 0.1
+    ultrasonic_s: float = 0.05
 
 
 @dataclass

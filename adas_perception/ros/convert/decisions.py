@@ -18,7 +18,7 @@ GEARS = {gear.name.lower(): gear for gear in t.Gear}
 
 
 def from_command(command: t.Command) -> AckermannDriveStamped:
-    """Write the gated command; its frame id names the owners of both axes: base_link/aeb/lka, base_link/apa/apa/reverse.
+    """Write the gated command; its frame id names the owners of both axes and the gear: base_link/apa/apa/reverse.
 
     Owners and values must not part: on a topic of their own they could come in another order.
     """
@@ -49,7 +49,7 @@ def to_safety_state(message: DiagnosticArray) -> tuple[str, bool]:
 
 
 def from_request(request: t.Request | t.Command) -> AckermannDriveStamped:
-    """Write a request; NaN is no opinion, a speed of 0 holds the car; a gear stands in the frame id: base_link/reverse."""
+    """Write a request: NaN is no opinion, speed 0 holds the car, a gear stands in the frame id: base_link/reverse."""
     message = AckermannDriveStamped()
     message.header.stamp = to_stamp(request.stamp_ns)
     message.header.frame_id = f"{BASE}{_gear_suffix(request.gear)}"

@@ -77,13 +77,16 @@ def from_echo(echo: t.UltrasonicEcho, min_range_m: float, max_range_m: float) ->
     return message
 
 
-ECHO_FIELDS = {name: (name,) for name in ("x", "y", "range", "sensor")}
+ECHO_FIELDS = {name: (name,) for name in ("x", "y", "range", "sensor", "age")}
 
 
 def from_echoes(echoes: t.Echoes, sensors: tuple[str, ...]) -> PointCloud2:
     """Write echo points; the field ``sensor`` is the index in the list of the twelve. A silent one has NaN."""
-    rows = [(p.x_m, p.y_m, p.range_m, sensors.index(p.sensor)) for p in echoes.points]
-    rows += [(math.nan, math.nan, math.nan, sensors.index(name)) for name in echoes.silent]
+    rows = [
+        (p.x_m, p.y_m, p.range_m, sensors.index(p.sensor), t.seconds(echoes.stamp_ns - (p.stamp_ns or echoes.stamp_ns)))
+        for p in echoes.points
+    ]
+    rows += [(math.nan, math.nan, math.nan, sensors.index(name), 0.0) for name in echoes.silent]
     table = np.array(rows, dtype=np.float32).reshape(-1, len(ECHO_FIELDS))
     return write_cloud(empty_cloud(echoes.stamp_ns), {n: table[:, i] for i, n in enumerate(ECHO_FIELDS)})
 
@@ -92,15 +95,16 @@ def to_echoes(message: PointCloud2, sensors: tuple[str, ...]) -> t.Echoes:
     """Read echo points."""
     columns = read_cloud(message, ECHO_FIELDS)
     points, silent = [], []
-    for x, y, reach, index in np.column_stack([columns[n] for n in ECHO_FIELDS]).tolist():
+    stamp_ns = to_ns(message.header.stamp)
+    for x, y, reach, index, age in np.column_stack([columns[n] for n in ECHO_FIELDS]).tolist():
         if not 0 <= index < len(sensors):
             raise ConvertError(f"echo of sensor number {index}; there are {len(sensors)}")
         name = sensors[int(index)]
         if math.isnan(reach):
             silent.append(name)
         else:
-            points.append(t.EchoPoint(name, x, y, reach))
-    return t.Echoes(to_ns(message.header.stamp), tuple(points), tuple(silent))
+            points.append(t.EchoPoint(name, x, y, reach, stamp_ns - t.nanoseconds(age)))
+    return t.Echoes(stamp_ns, tuple(points), tuple(silent))
 
 
 OBJECT_FIELDS = (

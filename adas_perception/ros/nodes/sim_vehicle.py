@@ -191,7 +191,8 @@ class SimVehicleNode(AdasNode):
             task = bar.add_task("drive", total=self._scenario.duration_s)
             while self._running and not world.done:
                 accel, steering = self._receiver.request(self._stamp_ns)
-                world.step(TICK_S, accel, steering)
+                gear, hold = self._receiver.parking(self._stamp_ns)
+                world.step(TICK_S, accel, steering, gear_request=gear, hold=hold)
                 self._stamp_ns = world.stamp_ns
                 tick += 1
                 self._kill(world.time_s, recorder)
