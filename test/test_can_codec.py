@@ -59,7 +59,8 @@ def test_every_message_and_signal_is_described(name: str) -> None:
     for signal in message.signals:
         assert signal.comment, signal.name
         assert signal.minimum is not None and signal.maximum is not None, signal.name
-        assert signal.unit or signal.choices or signal.length in (1, 4, 8), signal.name
+        flag = signal.length == 1 or signal.name in ("Crc", "Counter")
+        assert signal.unit or signal.choices or flag, signal.name
     crc, counter = message.get_signal_by_name("Crc"), message.get_signal_by_name("Counter")
     assert (crc.start, crc.length, counter.start, counter.length) == (0, 8, 8, 4)
 
@@ -183,7 +184,7 @@ def test_wrong_length_is_a_fault(length: int) -> None:
 def test_value_outside_its_range_is_a_fault_though_e2e_passes() -> None:
     message = DATABASE.get_message_by_name("VEH_Speed")
     data = bytearray(message.encode({"Crc": 0, "Counter": 0, "Speed": 80.5, "Accel": 0}, strict=False))
-    protect(data, CODEC.messages["VEH_Speed"].data_id, 0)
+    protect(data, CODEC.messages["VEH_Speed"].profile, 0)
     decoded = CODEC.decode(Frame(message.frame_id, bytes(data)))
     assert decoded is not None and decoded.fault is Fault.RANGE and not decoded.signals
 
@@ -207,7 +208,7 @@ def test_broken_dbc(tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('BA_ "E2EDataID" BO_ 160 6;', "", "VEH_Speed needs E2EDataID"),
+        ('BA_ "E2EDataID" BO_ 160 6;', "", r"VEH_Speed needs E2EDataID \(Profile 1\) or E2EDataIDList"),
         ("[-30|80]", "[0|0]", "VEH_Speed.Speed has no range"),
         ("SG_ Crc : 0|8", "SG_ Check : 0|8", "the signals Crc and Counter"),
     ],
@@ -221,6 +222,38 @@ def test_incomplete_dbc(tmp_path: Path, old: str, new: str, message: str) -> Non
     path.write_text(text.replace(old, new))
     with pytest.raises(DbcError, match=message):
         Codec(path)
+
+
+# --- Profile 2 by parameter -----------------------------------------------------------------------------------
+
+
+def with_profile_2(tmp_path: Path, data_ids: str) -> Path:
+    """Return our DBC with VEH_Speed under Profile 2."""
+    path = tmp_path / "profile2.dbc"
+    line = 'BA_ "E2EDataID" BO_ 160 2566;'
+    text = DBC.read_text()
+    assert line in text
+    text = text.replace('BA_DEF_DEF_ "E2EDataID" 0;', 'BA_DEF_DEF_ "E2EDataID" 0;\nBA_DEF_DEF_ "E2EDataIDList" "";')
+    text = text.replace('BA_DEF_ BO_ "E2EDataID"', 'BA_DEF_ BO_ "E2EDataIDList" STRING ;\nBA_DEF_ BO_ "E2EDataID"')
+    path.write_text(text.replace(line, f'BA_ "E2EDataIDList" BO_ 160 "{data_ids}";'))
+    return path
+
+
+def test_a_message_may_have_profile_2(tmp_path: Path) -> None:
+    codec = Codec(with_profile_2(tmp_path, bytes(range(1, 17)).hex()))
+    frames = [codec.encode("VEH_Speed", {"Speed": 12.5}) for _ in range(17)]
+    assert [frame.data[1] & 0x0F for frame in frames] == [*range(16), 0]
+    for frame in frames:
+        decoded = codec.decode(frame)
+        assert decoded is not None and decoded.signals["Speed"] == 12.5
+        as_profile_1 = CODEC.decode(frame)
+        assert as_profile_1 is not None and as_profile_1.fault is Fault.E2E
+
+
+@pytest.mark.parametrize("data_ids", ["0102", "no hex digits"])
+def test_wrong_ids_of_profile_2(tmp_path: Path, data_ids: str) -> None:
+    with pytest.raises(DbcError, match="VEH_Speed: E2EDataIDList .* is wrong .*; give 32 hex digits"):
+        Codec(with_profile_2(tmp_path, data_ids))
 
 
 # --- schedule and sample time -------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ class MessageSpec:
     id: int
     length: int
     cycle_ns: int
-    data_id: int
+    profile: e2e.Profile
     ranges: Mapping[str, tuple[float, float]]
     codec: Message
 
@@ -90,8 +90,8 @@ class Codec:
                 raise SignalError(f"{name}.{signal}: {value} is outside {low}..{high}")
             values[signal] = value
         data = bytearray(spec.codec.encode({**values, "Crc": 0, "Counter": 0}, strict=False))
-        e2e.protect(data, spec.data_id, self._counters[name])
-        self._counters[name] = (self._counters[name] + 1) % e2e.COUNTERS
+        e2e.protect(data, spec.profile, self._counters[name])
+        self._counters[name] = (self._counters[name] + 1) % spec.profile.counters
         return Frame(spec.id, bytes(data))
 
     def decode(self, frame: Frame) -> Decoded | None:
@@ -101,7 +101,7 @@ class Codec:
             return None
         if len(frame.data) != spec.length:
             return Decoded(spec.name, {}, Fault.LENGTH)
-        if not e2e.intact(frame.data, spec.data_id):
+        if not e2e.intact(frame.data, spec.profile):
             return Decoded(spec.name, {}, Fault.E2E)
         signals = cast(dict[str, float], spec.codec.decode(frame.data, decode_choices=False))
         if not all(low <= signals[signal] <= high for signal, (low, high) in spec.ranges.items()):
@@ -146,11 +146,9 @@ def _load(path: Path) -> Database:
 
 
 def _spec(message: Message, path: Path) -> MessageSpec:
-    attributes = message.dbc.attributes if message.dbc else {}
-    data_id = int(attributes["E2EDataID"].value) if "E2EDataID" in attributes else 0
     names = {signal.name for signal in message.signals}
-    if not (data_id and message.cycle_time and message.length >= 2 and {"Crc", "Counter"} <= names):
-        needs = "E2EDataID, GenMsgCycleTime and the signals Crc and Counter"
+    if not (message.cycle_time and message.length >= 2 and {"Crc", "Counter"} <= names):
+        needs = "GenMsgCycleTime and the signals Crc and Counter"
         raise DbcError(f"{path}: {message.name} needs {needs}; add what is missing")
     ranges = {}
     for signal in message.signals:
@@ -163,7 +161,22 @@ def _spec(message: Message, path: Path) -> MessageSpec:
         id=message.frame_id,
         length=message.length,
         cycle_ns=message.cycle_time * NS_PER_MS,
-        data_id=data_id,
+        profile=_profile(message, path),
         ranges=ranges,
         codec=message,
     )
+
+
+def _profile(message: Message, path: Path) -> e2e.Profile:
+    """Return the E2E profile by its attribute: E2EDataID for Profile 1, E2EDataIDList (32 hex digits) for Profile 2."""
+    attributes = message.dbc.attributes if message.dbc else {}
+    data_id, data_ids = (attributes[n].value if n in attributes else 0 for n in ("E2EDataID", "E2EDataIDList"))
+    if bool(data_id) == bool(data_ids):
+        raise DbcError(f"{path}: {message.name} needs E2EDataID (Profile 1) or E2EDataIDList (Profile 2), exactly one")
+    if data_id:
+        return e2e.Profile1(int(data_id))
+    try:
+        return e2e.Profile2(bytes.fromhex(str(data_ids)))
+    except ValueError as error:
+        wrong = f"E2EDataIDList '{data_ids}' is wrong ({error}); give 32 hex digits"
+        raise DbcError(f"{path}: {message.name}: {wrong}") from None
