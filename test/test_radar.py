@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from radar_scene import Scene, straight
 
 from adas_perception.params import Mount, ParameterError
-from adas_perception.perception.radar import Coverage, RadarClusterer, RadarParams
+from adas_perception.perception.radar import RADARS, Coverage, RadarClusterer, RadarParams
 from adas_perception.types import EgoState, RadarScan
 
 PARAMS = RadarParams()
@@ -45,7 +45,7 @@ def test_a_rear_corner_radar_looks_backwards():
 
 
 @pytest.mark.parametrize("yaw_rate", [-0.3, 0.0, 0.3])
-@pytest.mark.parametrize("sensor", ["front", "rear_left", "rear_right"])
+@pytest.mark.parametrize("sensor", RADARS)
 def test_standing_things_have_no_speed_over_ground_in_a_bend(sensor, yaw_rate):
     scene = Scene(speed=12.0, yaw_rate=yaw_rate, posts=np.random.default_rng(0).uniform(-40, 40, (60, 2)),
                   range_sigma=0.0, bearing_sigma=0.0, doppler_sigma=0.0)  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -66,6 +67,40 @@ def test_corner_radar_is_blind_on_the_other_side() -> None:
     beside = car(-1.0, 3.5)
     assert len(scan("rear_left", beside).range_rate) > 0
     assert len(scan("rear_right", beside).range_rate) == 0
+
+
+@pytest.mark.parametrize(("name", "x", "low", "high"), [("rear_left", 1.0, -1.3, -0.4), ("front_left", 1.0, 2.7, 3.4)])
+def test_a_corner_radar_returns_what_it_sees_of_a_flank(name: str, x: float, low: float, high: float) -> None:
+    points = to_base(scan(name, car(x, 2.44)))
+    assert len(points) >= 1
+    assert low < points[:, 0].min() <= points[:, 0].max() < high
+
+
+@pytest.mark.parametrize("rng", [None, Random(3)], ids=["clean", "noisy"])
+@given(x=st.floats(-8.0, 9.0), y=st.floats(2.3, 6.0), yaw=st.floats(-0.5, 0.5))
+@settings(max_examples=80, deadline=None)
+def test_who_shows_any_of_a_face_to_a_corner_radar_is_seen(rng: Random | None, x: float, y: float, yaw: float) -> None:
+    sensor = Radars().front_left
+    errors = replace(RADARS["front_left"], ghosts_per_scan=0.0, miss_share=0.0, half_elevation_rad=1.5)
+    body = car(x, y, yaw=yaw)
+    found = scan_radar("front_left", errors, 1, EgoState(1), Surroundings((body,)), rng)
+    outline = body.corners()
+    share = np.linspace(0.05, 0.95, 19)[:, None, None]
+    border = (outline + share * (np.roll(outline, -1, axis=0) - outline)).reshape(-1, 2)
+    distance = np.hypot(*(border - (sensor.mount.x_m, sensor.mount.y_m)).T)
+    near = border[distance.argmin()]
+    if sensor.sees(near[:1], near[1:])[0]:
+        assert len(found.range_rate) > 0
+    if not sensor.sees(*border.T).any():
+        assert len(found.range_rate) == 0
+
+
+def test_front_corner_radars_see_crossing_traffic_that_the_front_radar_does_not() -> None:
+    crossing = car(10.0, 20.0, vy=-16.0, yaw=-math.pi / 2.0)
+    assert len(scan("front", crossing).range_rate) == 0
+    assert len(scan("front_right", crossing).range_rate) == 0
+    assert (scan("front_left", crossing).range_rate < -10.0).all()
+    assert len(scan("front_left", crossing).range_rate) > 0
 
 
 def test_standing_world_closes_with_the_speed_of_the_ego() -> None:

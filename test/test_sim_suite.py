@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -42,6 +43,19 @@ def test_sensors_keep_their_periods_and_results_come_late() -> None:
         assert ages == pytest.approx([CLEAN.camera.latency_s] * len(ages))
         assert len(ages) == 39
     assert not of(UltrasonicEcho)  # nobody parks at 70 km/h
+
+
+def test_a_car_without_front_corner_radars_never_hears_from_them() -> None:
+    sensors = replace(CLEAN, radars={name: RADARS[name] for name in ("front", "rear_left", "rear_right")})
+    world = World(scenario("short_follow"), sensors=sensors)
+    pipeline = load_pipeline(camera=world.camera)
+    suite = SensorSuite(world)
+    while world.time_s < 2.0:
+        samples = suite.samples()
+        assert not [s for s in samples if isinstance(s, RadarScan) and s.sensor.startswith("front_")]
+        output = pipeline.step(world.stamp_ns, samples)
+        world.step(0.05, output.safety.command.accel_mps2, output.safety.command.steering_rad)
+    assert output.safety.reason == "ok"
 
 
 def test_boxes_of_the_camera_can_be_left_out() -> None:

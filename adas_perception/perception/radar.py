@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,11 @@ class Coverage(Params):
 
 @dataclass(frozen=True)
 class Radars(Params):
-    """The radars of the car: one long-range radar at the front, two corner radars at the rear."""
+    """The radars of the car: one long-range radar at the front, corner radars at the rear and, optionally, the front.
+
+    Front corner radars see crossing traffic at bearings that the front radar does not, and the car's flanks up to
+    where the rear ones begin to. A car without them just never hears from them.
+    """
 
     front: Coverage = Coverage(Mount(x_m=3.6, z_m=0.5))
     rear_left: Coverage = Coverage(
@@ -47,12 +51,22 @@ class Radars(Params):
         Mount(x_m=-0.9, y_m=-0.75, z_m=0.6, yaw_rad=-2.36), half_fov_rad=1.31, range_max_m=90.0
     )
 
+    front_left: Coverage = Coverage(
+        Mount(x_m=3.45, y_m=0.75, z_m=0.6, yaw_rad=0.96), half_fov_rad=1.31, range_max_m=90.0
+    )
+    front_right: Coverage = Coverage(
+        Mount(x_m=3.45, y_m=-0.75, z_m=0.6, yaw_rad=-0.96), half_fov_rad=1.31, range_max_m=90.0
+    )
+
     def named(self, sensor: str) -> Coverage:
         """Return the radar called ``sensor``; raises ValueError when the car has no such radar."""
         found = getattr(self, sensor, None)
         if not isinstance(found, Coverage):
-            raise ValueError(f"there is no radar '{sensor}'; known: front, rear_left, rear_right")
+            raise ValueError(f"there is no radar '{sensor}'; known: {', '.join(RADARS)}")
         return found
+
+
+RADARS = tuple(f.name for f in fields(Radars))
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ TOPICS = {
     "radar_front": "radar/front",
     "radar_rear_left": "radar/rear_left",
     "radar_rear_right": "radar/rear_right",
+    "radar_front_left": "radar/front_left",
+    "radar_front_right": "radar/front_right",
 }
 COMPRESSED = "/compressed"
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from adas_perception.perception.radar import RADARS
+
 ULTRASONIC_TOPICS = tuple(
     f"ultrasonic/{end}_{place}"
     for end in ("front", "rear")
     for place in ("left_side", "left_outer", "left", "right", "right_outer", "right_side")
 )
+# The front corner radars are optional: nobody waits for them.
+RADAR_TOPICS = tuple(f"radar/{name}" for name in RADARS)
 VEHICLE = ("vehicle/odometry", "vehicle/driver")
 STATES = ("acc/state", "aeb/state", "lka/state", "bsd/state", "apa/state")
 REQUESTS = ("acc/request", "aeb/request", "lka/request", "apa/request")
@@ -40,7 +44,7 @@ NODES = (
         "radar",
         "tracking",
         "radar:RadarNode",
-        ("radar/front", "radar/rear_left", "radar/rear_right", *VEHICLE),
+        (*RADAR_TOPICS, *VEHICLE),
         ("radar/targets",),
     ),
     NodeSpec("ultrasonic", "tracking", "ultrasonic:UltrasonicNode", ULTRASONIC_TOPICS, ("parking/echoes",)),

@@ -1,5 +1,8 @@
 """The radars: points on the near faces of bodies and on guard rails, blurred, with misses and ghosts.
 
+A face returns points where the radar sees it, however little that is: cars have reflection centres all over (corners,
+wheel houses, flat parts; Buehren and Yang 2006), and a corner radar beside a car sees the near end of its flank.
+
 Mounts and fields of view are those that perception assumes. Without a random generator the radar is faultless.
 Plain floats throughout: a scene holds a few bodies, and NumPy costs more than it saves on so little.
 """
@@ -14,7 +17,7 @@ from random import Random
 import numpy as np
 
 from adas_perception.params import Mount, Params, param
-from adas_perception.perception.radar import Radars
+from adas_perception.perception import radar
 from adas_perception.sim.sensors import Box, Surroundings, poisson
 from adas_perception.types import EgoState, RadarScan
 
@@ -37,9 +40,9 @@ class RadarErrors(Params):
 
 FRONT_ERRORS = RadarErrors()
 CORNER_ERRORS = RadarErrors(range_sigma_m=0.2, azimuth_sigma_rad=0.015, rate_sigma_mps=0.15)
-RADARS = {"front": FRONT_ERRORS, "rear_left": CORNER_ERRORS, "rear_right": CORNER_ERRORS}
+RADARS = {name: FRONT_ERRORS if name == "front" else CORNER_ERRORS for name in radar.RADARS}
 
-_SENSORS = Radars()
+_SENSORS = radar.Radars()
 # Long bodies return a point at least so often along a face.
 _LONG_M, _LONG_SPACING_M = 8.0, 4.0
 # What stands lower does not hide what is behind it.
@@ -98,7 +101,7 @@ def _seen(
     for x, y in scene.rail_xy_m.tolist():
         look_at(x, y, 0.6, 0.0, 0.0, None)
     for box in bodies:
-        for x, y, z in _reflections(box, mount, rng):
+        for x, y, z in _reflections(box, mount, half_fov, rng):
             look_at(x, y, z, box.vx_mps, box.vy_mps, box)
     return found
 
@@ -139,21 +142,24 @@ def _in_view(box: Box, mount: Mount, half_fov: float, far_m: float) -> bool:
     return distance - radius < far_m and abs(azimuth) < half_fov + math.asin(radius / distance)
 
 
-def _reflections(box: Box, mount: Mount, rng: Random | None) -> list[tuple[float, float, float]]:
-    """Return points x, y, z on the faces that look at the sensor."""
+def _reflections(box: Box, mount: Mount, half_fov: float, rng: Random | None) -> list[tuple[float, float, float]]:
+    """Return points x, y, z on the parts of the faces that look at the sensor and lie in its field of view."""
     c, s = math.cos(box.yaw_rad), math.sin(box.yaw_rad)
     dx, dy = mount.x_m - box.x_m, mount.y_m - box.y_m
     along, across = c * dx + s * dy, c * dy - s * dx  # the sensor as the body sees it
+    axis = mount.yaw_rad - box.yaw_rad
+    edges = (axis - half_fov, axis + half_fov)
     half_l, half_w = box.length_m / 2.0, box.width_m / 2.0
+    mean = box.kind.radar_points
     points: list[tuple[float, float]] = []
     if abs(along) > half_l:
         face = math.copysign(half_l, along)
-        share = (abs(along) - half_l) / math.hypot(abs(along) - half_l, across)
-        points += [(face, v) for v in _spread(half_w, share * box.kind.radar_points, share, rng)]
+        seen = _clip(half_w, [((face - along) * math.sin(e) + across * math.cos(e), -math.cos(e)) for e in edges])
+        points += [(face, v) for v in _spread(seen, across, abs(along) - half_l, mean, rng)]
     if abs(across) > half_w:
         face = math.copysign(half_w, across)
-        share = (abs(across) - half_w) / math.hypot(abs(across) - half_w, along)
-        points += [(u, face) for u in _spread(half_l, share * box.kind.radar_points, share, rng)]
+        seen = _clip(half_l, [(-along * math.sin(e) - (face - across) * math.cos(e), math.sin(e)) for e in edges])
+        points += [(u, face) for u in _spread(seen, along, abs(across) - half_w, mean, rng)]
     bottom, height = box.kind.bottom_m, box.height_m
     low, high = bottom + min(0.3, 0.5 * height), bottom + min(0.8, height)
     return [
@@ -166,16 +172,45 @@ def _reflections(box: Box, mount: Mount, rng: Random | None) -> list[tuple[float
     ]
 
 
-def _spread(half_m: float, mean_further: float, share: float, rng: Random | None) -> list[float]:
-    """Return where on a face of half width ``half_m`` points lie; a face seen at a slant returns fewer or none."""
+def _clip(half_m: float, edges: list[tuple[float, float]]) -> tuple[float, float]:
+    """Return the part of a face from -half_m to half_m that lies between the edges of a field of view.
+
+    An edge is given by the offset and slope of its distance along the face: right of the first edge and left of the
+    second one nothing is seen. The field of view opens by less than 180 degrees.
+    """
+    low, high = -half_m, half_m
+    for sign, (offset, slope) in zip((-1.0, 1.0), edges, strict=True):
+        # Seen is where sign * (offset + slope * u) is positive.
+        offset, slope = sign * offset, sign * slope
+        if slope > 0.0:
+            low = max(low, -offset / slope)
+        elif slope < 0.0:
+            high = min(high, -offset / slope)
+        elif offset < 0.0:
+            high = low
+    return low, high
+
+
+def _spread(
+    seen: tuple[float, float], abeam: float, off: float, mean_further: float, rng: Random | None
+) -> list[float]:
+    """Return where on the seen part of a face points lie; a face seen at a slant returns fewer or none.
+
+    ``abeam`` is where along the face the sensor is, ``off`` how far from it.
+    """
+    middle, half = (seen[0] + seen[1]) / 2.0, (seen[1] - seen[0]) / 2.0
+    if half <= 0.0:
+        return []
+    share = off / math.hypot(off, abeam - middle)
     if share < 0.05:
         return []
-    count = 1 + (round(mean_further) if rng is None else poisson(mean_further, rng))
-    if 2.0 * half_m > _LONG_M:
-        count = max(count, math.ceil(2.0 * half_m / _LONG_SPACING_M))
+    mean = share * mean_further
+    count = 1 + (round(mean) if rng is None else poisson(mean, rng))
+    if 2.0 * half > _LONG_M:
+        count = max(count, math.ceil(2.0 * half / _LONG_SPACING_M))
     if rng is None:
-        return [0.8 * half_m * ((2 * k + 1) / count - 1.0) for k in range(count)]
-    return [rng.uniform(-0.8, 0.8) * half_m for _ in range(count)]
+        return [middle + 0.8 * half * ((2 * k + 1) / count - 1.0) for k in range(count)]
+    return [middle + rng.uniform(-0.8, 0.8) * half for _ in range(count)]
 
 
 @dataclass(frozen=True, slots=True)

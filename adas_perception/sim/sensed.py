@@ -63,7 +63,7 @@ class SensedWorld(ABC):
         return state if noise is None else noisy_ego(state, noise, self._generator("ego"))
 
     def radar(self, name: str) -> RadarScan:
-        """Scan with the radar ``front``, ``rear_left`` or ``rear_right``."""
+        """Scan with one of the car's radars, by its name."""
         ego, ghosts = self.true_ego(), self.sensors.ghosts
         points = ghost_points(ghosts, self.seed, self.time_s, ego.speed_mps) if ghosts and name == "front" else ()
         errors = self.sensors.radars[name]

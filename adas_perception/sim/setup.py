@@ -16,7 +16,7 @@ from adas_perception.sim.ultrasonic_model import RangerFaults, UltrasonicModel
 
 @dataclass(frozen=True)
 class SensorSetup:
-    """Errors of all sensors.
+    """Errors of all sensors; a radar that ``radars`` leaves out is not there.
 
     With ``noisy`` false the radars, the cameras and the rangers make no error at all (their latency stays);
     ``ego`` and ``ghosts`` count apart from it, None is none.

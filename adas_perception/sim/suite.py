@@ -46,7 +46,7 @@ class SensorSuite:
         if self._due("front", clocking.front_radar_s):
             samples.append(world.radar("front"))
         if self._due("corners", clocking.corner_radar_s):
-            samples += [world.radar("rear_left"), world.radar("rear_right")]
+            samples += [world.radar(name) for name in world.sensors.radars if name != "front"]
         if abs(world.true_ego().speed_mps) < _RANGING_MPS and self._due("ultrasonic", clocking.ultrasonic_s):
             samples += world.ultrasonics()
         return samples

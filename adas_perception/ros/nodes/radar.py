@@ -1,4 +1,4 @@
-"""Radar node: three clouds in, one topic of targets out."""
+"""Radar node: the clouds of all radars in, one topic of targets out."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Joy, PointCloud2
 
 from adas_perception.params import ParameterError, param
-from adas_perception.perception.radar import RadarClusterer, RadarParams
+from adas_perception.perception.radar import RADARS, RadarClusterer, RadarParams
 from adas_perception.ros import convert
-from adas_perception.ros.convert.objects import RADARS
 from adas_perception.ros.node import AdasNode
 from adas_perception.types import EgoState, RadarScan
 

@@ -28,6 +28,7 @@ from adas_perception.can.car import CarEncoder, CarReceiver
 from adas_perception.can.codec import Codec
 from adas_perception.can.messages import LATERAL, sample_time_ms
 from adas_perception.params import ParameterError, param
+from adas_perception.perception.radar import RADARS
 from adas_perception.resources import config_path
 from adas_perception.ros import convert
 from adas_perception.ros.bus_port import BusParams, open_port
@@ -44,7 +45,7 @@ from adas_perception.types import Image as Picture
 
 TICK_S = 0.025
 # Every how many ticks a sensor fires, and on which of them: the radar never on the tick of the camera.
-CAMERA, RADAR_FRONT, RADAR_REAR, ULTRASONIC, VIDEO = (2, 0), (2, 1), (4, 2), (4, 3), (4, 0)
+CAMERA, RADAR_FRONT, RADAR_CORNERS, ULTRASONIC, VIDEO = (2, 0), (2, 1), (4, 2), (4, 3), (4, 0)
 # Real rangers are off at speed.
 ULTRASONIC_BELOW_MPS = 10.0
 CLOCK_START_NS = 10_000_000_000
@@ -106,7 +107,7 @@ class SimVehicleNode(AdasNode):
         self._image = self.create_publisher(Image, "camera/image", 2)
         self._info = self.create_publisher(CameraInfo, "camera/camera_info", 2)
         self._radar = {n: self.create_publisher(PointCloud2, f"radar/{n}", 5)
-                       for n in ("front", "rear_left", "rear_right")}  # fmt: skip
+                       for n in RADARS}  # fmt: skip
         self._ranges: dict[str, Publisher] = {}
         self.lanes = self.listen("lanes", PointCloud2, convert.to_lanes)
         self.objects = self.listen("objects", PointCloud2, convert.to_objects)
@@ -238,8 +239,8 @@ class SimVehicleNode(AdasNode):
             self._port.send(frame)
         if _fires(RADAR_FRONT, tick):
             self._radar["front"].publish(convert.from_radar(world.radar("front")))
-        if _fires(RADAR_REAR, tick):
-            for name in ("rear_left", "rear_right"):
+        if _fires(RADAR_CORNERS, tick):
+            for name in RADARS[1:]:
                 self._radar[name].publish(convert.from_radar(world.radar(name)))
         if _fires(ULTRASONIC, tick) and ego.speed_mps < ULTRASONIC_BELOW_MPS:
             self._publish_ranges(world)
