@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lateral_loop import CYCLE_S, KMH, START_NS, VEHICLE, drive, lines
 
-from adas_perception.functions.lane import time_to_line
+from adas_perception.functions.beside import Beside, BesideParams
+from adas_perception.functions.lane import Drift, time_to_line
 from adas_perception.functions.lka import Lka, LkaParams
 from adas_perception.limits import Limits
 from adas_perception.types import (
@@ -23,6 +24,9 @@ from adas_perception.types import (
     LaneLine,
     LaneLines,
     Level,
+    Objects,
+    Side,
+    Track,
     nanoseconds,
 )
 
@@ -116,8 +120,82 @@ def test_an_indicated_lane_change_is_left_alone(side):
     lever = Indicator.LEFT if side > 0 else Indicator.RIGHT
     run = drive(lka(), 20.0, drift=0.5 * side, seconds=3.0, driver=lambda now: DriverInput(now, indicator=lever))
     assert run.states() == {"READY"}
-    other = drive(lka(), 20.0, drift=-0.5 * side, driver=lambda now: DriverInput(now, indicator=lever))
-    assert "ACTIVE" in other.states()
+    opposite = drive(lka(), 20.0, drift=-0.5 * side, driver=lambda now: DriverInput(now, indicator=lever))
+    assert "ACTIVE" in opposite.states()
+
+
+def other(t=0.0, x=-6.0, y=3.5, speed=23.0, **more) -> Objects:
+    """A car in the lane to the left, 3 m/s faster than the car's 20 m/s."""
+    return Objects(at(t), (Track(1, x, y, speed, 0.0, **{"age": 10, **more}),))
+
+
+class WithScene:
+    """LKA that gets the same objects, or the same flag of the fallback, in every cycle."""
+
+    def __init__(self, function, objects=None, fallback=False) -> None:
+        self._function, self._objects, self._fallback = function, objects, fallback
+
+    def step(self, now, *scene) -> Decision:
+        seen = self._objects and replace(self._objects, stamp_ns=now)
+        return self._function.step(now, *scene, seen, fallback=self._fallback)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("x", [-9.0, -2.0, 3.0])
+def test_an_indicated_lane_change_towards_somebody_is_countered(side, x):
+    """EN26-LD, emergency lane keeping: an overtaking car in the lane that the driver means to take."""
+    lever = Indicator.LEFT if side > 0 else Indicator.RIGHT
+    scene = WithScene(lka(), other(x=x, y=3.5 * side))
+    run = drive(scene, 20.0, drift=0.5 * side, driver=lambda now: DriverInput(now, indicator=lever))
+    assert run.margin_min > 0.0
+    elsewhere = WithScene(lka(), other(x=x, y=-3.5 * side))
+    run = drive(elsewhere, 20.0, drift=0.5 * side, seconds=3.0, driver=lambda now: DriverInput(now, indicator=lever))
+    assert run.states() == {"READY"}
+
+
+def test_the_guide_knows_no_overtaker():
+    def requests(objects):
+        scene = WithScene(lka(rule="guide"), objects)
+        run = drive(scene, 20.0, drift=0.5, seconds=2.0, driver=lambda now: DriverInput(now, indicator=Indicator.LEFT))
+        return run.requests()
+
+    assert requests(other()) == requests(None)
+
+
+@pytest.mark.parametrize(
+    ("track", "taken"),
+    [
+        ({}, True),
+        ({"x": -30.0, "speed": 23.0}, False),  # comes in nine seconds
+        ({"x": -30.0, "speed": 32.0}, True),  # in two
+        ({"x": -8.0, "speed": 18.0}, False),  # falls behind
+        ({"x": 8.0}, False),  # has passed
+        ({"y": 7.0}, False),  # two lanes away
+        ({"y": 1.5}, False),  # in the own lane
+        ({"x": 0.0, "speed": 0.0}, False),  # a parked car
+        ({"age": 2}, False),  # not yet believed
+    ],
+)
+def test_who_is_in_the_way_beside(track, taken):
+    lanes = lines(0.0, 0.0, 0.0, 3.5)
+    sides = Beside(BesideParams(), VEHICLE).step(at(0), EgoState(at(0), 20.0), other(**track), lanes)
+    assert sides == ({Side.LEFT} if taken else set())
+
+
+def test_who_is_beside_in_a_bend_without_lines():
+    """R 200 to the left: a car 40 m behind in the left lane stands 0.5 m to the right of base_link's axis."""
+    radius, ego = 200.0, EgoState(at(0), 20.0, yaw_rate_radps=0.1)
+    angle = -40.0 / radius
+    x, y = (radius - 3.5) * math.sin(angle), radius - (radius - 3.5) * math.cos(angle)
+    track = Track(1, x, y, 40.0 * math.cos(angle), 40.0 * math.sin(angle), yaw_rad=angle, age=10)
+    assert Beside(BesideParams(), VEHICLE).step(at(0), ego, Objects(at(0), (track,)), (None, None)) == {Side.LEFT}
+
+
+def test_a_side_stays_taken_for_a_moment():
+    beside, ego, lanes = Beside(BesideParams(), VEHICLE), EgoState(at(0), 20.0), lines(0.0, 0.0, 0.0, 3.5)
+    assert beside.step(at(0), ego, other(), lanes) == {Side.LEFT}
+    assert beside.step(at(0.4), ego, None, lanes) == {Side.LEFT}
+    assert beside.step(at(0.6), ego, None, lanes) == set()
 
 
 def test_indicating_during_a_correction_ends_it():
@@ -138,6 +216,83 @@ def test_the_driver_overrides_at_once():
     states = [(row[0], row[-1]) for row in run.rows]
     assert any(d.request.steering_rad is not None for t, d in states if t < 1.2)
     assert all(d.request.steering_rad is None and d.state.reason == "DRIVER_STEERS" for t, d in states if t > 1.2)
+
+
+# --- drift ---
+
+
+def drifts(seconds=4.0, slip=0.0, line_rate=0.0, sigma=0.0, jump=lambda t: 0.0):
+    """Rates of both lines that move by ``line_rate`` while their direction tells ``slip`` m/s less."""
+    rng, drift, ego = random.Random(3), Drift(2.8, 0.0, 0.6), EgoState(at(0), 30.0)
+    for i in range(round(seconds / CYCLE_S) + 1):
+        t = i * CYCLE_S
+        slope = (line_rate - slip) / 30.0 + rng.gauss(0.0, sigma / 10.0)
+        pair = tuple(
+            LaneLine((c + line_rate * t + jump(t) + rng.gauss(0.0, sigma) - 2.8 * slope, slope, 0.0, 0.0), 0.0, 60.0)
+            for c in (1.75, -1.75)
+        )
+        rates = drift.step(at(t), pair, ego)
+    return rates
+
+
+@pytest.mark.parametrize("slip", [-0.3, 0.0, 0.3])
+@pytest.mark.parametrize("rate", [-0.2, 0.0, 0.4])
+def test_side_slip_hides_no_drift(slip, rate):
+    for value in drifts(slip=slip, line_rate=rate).values():
+        assert value == pytest.approx(rate, abs=0.03)
+
+
+def test_noise_of_the_lines_is_no_drift():
+    assert all(abs(value) < 0.05 for value in drifts(sigma=0.03).values())
+
+
+def test_another_line_is_no_drift():
+    assert all(abs(value) < 1e-6 for value in drifts(seconds=2.0, jump=lambda t: 3.5 if t > 1.0 else 0.0).values())
+
+
+def test_a_line_that_was_away_starts_afresh():
+    drift, ego = Drift(2.8, 0.0, 0.6), EgoState(at(0), 30.0)
+    left, right = lines(0.0, 0.0, 0.0, 3.5)
+    assert drift.step(at(0), (left, None), ego) == {Side.LEFT: 0.0}
+    assert drift.step(at(0.05), (None, None), ego) == {}
+    moved = lines(0.3, 0.0, 0.0, 3.5)
+    assert drift.step(at(1.0), moved, ego) == {Side.LEFT: 0.0, Side.RIGHT: 0.0}
+    assert drift.step(at(0.5), moved, ego) == {Side.LEFT: 0.0, Side.RIGHT: 0.0}
+
+
+# --- fallback ---
+
+
+@pytest.mark.parametrize("curvature", [0.0, 1 / 150])
+@pytest.mark.parametrize("speed", [1.5, 4.0, 9.0, 18.0])
+def test_in_fallback_the_car_is_kept_in_the_middle_at_any_speed(speed, curvature):
+    run = drive(WithScene(lka(), fallback=True), speed, y=0.4, curvature=curvature, seconds=80.0 / speed)
+    assert run.margin_min > 0.0
+    assert abs(run.rows[-1][1]) < 0.3
+    assert {(row[-1].state.state, row[-1].state.reason) for row in run.rows} == {("ACTIVE", "FALLBACK")}
+
+
+def test_in_fallback_neither_hands_off_nor_standstill_nor_the_indicator_end_it():
+    function = lka()
+    for i in range(700):
+        step(function, i * 0.1, hands_on=i < 1)
+    left, right = lines(0.2, 0.0, 0.0, 3.5)
+    now = at(70.0)
+    for speed in (20.0, 3.0, 0.0):
+        decision = function.step(
+            now, EgoState(now, speed), DriverInput(now, hands_on=False, indicator=Indicator.LEFT),
+            LaneLines(now, left, right), fallback=True,
+        )  # fmt: skip
+        assert decision.request.steering_rad is not None and abs(decision.request.steering_rad) < 0.05
+
+
+def test_in_fallback_the_driver_has_the_last_word():
+    left, right = lines(0.2, 0.0, 0.0, 3.5)
+    ego, lanes = EgoState(at(0), 20.0), LaneLines(at(0), left, right)
+    by_hand = lka().step(at(0), ego, DriverInput(at(0), steering_torque_nm=3.0), lanes, fallback=True)
+    assert (by_hand.request.steering_rad, by_hand.state.reason) == (None, "DRIVER_STEERS")
+    off = lka(enabled_at_start=False).step(at(0), ego, DriverInput(at(0)), lanes, fallback=True)
+    assert (off.request.steering_rad, off.state.reason) == (None, "SWITCHED_OFF")
 
 
 # --- degradation ------------------------------------------------------------------------------------------

@@ -101,12 +101,14 @@ def time_to_line(distance_m: float, nearing_mps: float, bending_mps2: float) -> 
     """Return the first time t >= 0 at which distance = nearing t + bending t^2 / 2, infinite if there is none."""
     if distance_m <= 0.0:
         return 0.0
-    root = nearing_mps**2 + 2.0 * bending_mps2 * distance_m
-    if root < 0.0:
+    square = nearing_mps**2 + 2.0 * bending_mps2 * distance_m
+    if square < 0.0:
         return math.inf
-    # This form of the quadratic solution stays exact when the curvature term vanishes.
-    divisor = nearing_mps + math.sqrt(root)
-    return 2.0 * distance_m / divisor if divisor > 1e-9 else math.inf
+    # Of the two forms of the quadratic solution the one that subtracts no like numbers.
+    root = math.sqrt(square)
+    if nearing_mps < 0.0:
+        return (root - nearing_mps) / bending_mps2 if bending_mps2 > 1e-9 else math.inf
+    return 2.0 * distance_m / (nearing_mps + root) if nearing_mps + root > 1e-9 else math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,9 @@ def view_lane(
 ) -> Lane | None:
     """Return the lane between two lines, of which one may be missing; None without any.
 
-    ``drifts_mps`` tells how fast each line moves to the left, seen from the car at the front axle. Nearing in curves is taken ``preview_s`` ahead, curvature where steering takes effect after ``steering_delay_s``;
-    with one line the car is to be ``keep_off_m`` away from it.
+    ``drifts_mps`` tells how fast each line moves to the left, seen from the car at the front axle. Nearing in curves
+    is taken ``preview_s`` ahead, curvature where steering takes effect after ``steering_delay_s``; with one line the
+    car is to be ``keep_off_m`` away from it.
     """
     x, half_car = vehicle.wheelbase_m, vehicle.width_m / 2.0
     seen = [(line, side) for line, side in zip(lines, SIDES, strict=True) if line]

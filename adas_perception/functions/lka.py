@@ -6,13 +6,15 @@ Limits: ISO 11270 (3 m/s2, 5 m/s3), warning zone: ISO 17361, hands-off cascade: 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from adas_perception.functions import guide
-from adas_perception.functions.common import Clock, Press, decide, driver_usable, ego_usable, slew
+from adas_perception.functions.beside import Beside, BesideParams
+from adas_perception.functions.common import Clock, Press, decide, driver_usable, ego_usable
 from adas_perception.functions.lane import Departure, Drift, Lane, view_lane
-from adas_perception.functions.lead import usable_lines
+from adas_perception.functions.lead import Lines, usable_lines
+from adas_perception.functions.steering import Steering
 from adas_perception.limits import Limits
 from adas_perception.params import Params, Vehicle, param
 from adas_perception.safety.freshness import fresh
@@ -29,9 +31,6 @@ from adas_perception.types import (
     Side,
     seconds,
 )
-
-# Below it the curvature of a lateral acceleration has no meaning.
-STANDSTILL_MPS = 1.0
 
 
 class State(Enum):
@@ -50,6 +49,7 @@ class Reason(Enum):
     IN_LANE = "no line is near"
     DEPARTURE = "the car is leaving the lane"
     RETURNING = "the car is brought back to the middle"
+    FALLBACK = "the car is kept in the lane until it stands"
     ONE_LINE = "only one line is seen"
     NO_LINES = "no line is seen"
     LANE_WIDTH = "the two lines make no plausible lane"
@@ -66,10 +66,6 @@ class Reason(Enum):
 
 
 QUIET = (Reason.SWITCHED_OFF, Reason.SPEED, Reason.GEAR, Reason.DRIVER_STEERS)
-# A correction has faded out when it asks for no more than this beyond following the road.
-FADED_MPS2 = 0.05
-# Head room under the limit, so that the gate never has to cut.
-ACCEL_SHARE = 0.95
 INDICATED = {Indicator.LEFT: Side.LEFT, Indicator.RIGHT: Side.RIGHT}
 
 
@@ -80,10 +76,12 @@ class LkaParams(Params):
     rule: str = param("standard", "own rule or the guide's", choices=("standard", "guide"))
     vehicle: Vehicle = Vehicle()
     guide: guide.LkaRule = guide.LkaRule()
+    beside: BesideParams = BesideParams()
     enabled_at_start: bool = param(True, "LKA is on after the start; the driver's button toggles it")
     ego_age_s: float = param(0.2, "oldest usable vehicle state", unit="s", low=0.02, high=1.0)
     driver_age_s: float = param(0.3, "oldest usable driver input", unit="s", low=0.02, high=1.0)
     lanes_age_s: float = param(0.25, "oldest usable lane lines", unit="s", low=0.02, high=1.0)
+    objects_age_s: float = param(0.3, "oldest usable objects", unit="s", low=0.02, high=1.0)
     line_confidence: float = param(0.5, "lines below this confidence are not used", low=0.0, high=1.0)
     lane_width_min_m: float = param(2.2, "narrower is no lane", unit="m", low=1.0, high=4.0)
     lane_width_max_m: float = param(5.5, "wider is no lane", unit="m", low=3.0, high=10.0)
@@ -104,7 +102,8 @@ class LkaParams(Params):
     position_gain: float = param(0.7, "lateral acceleration per offset", unit="1/s2", low=0.05, high=3.0)
     drift_gain: float = param(2.0, "lateral acceleration per lateral speed", unit="1/s", low=0.1, high=5.0)
     accel_mps2: float = param(1.5, "lateral acceleration of the correction", unit="m/s2", low=0.3, high=3.0)
-    jerk_mps3: float = param(3.0, "lateral jerk of the correction", unit="m/s3", low=0.5, high=5.0)
+    slow_mps: float = param(10.0, "below it the correction takes a way, not a time", unit="m/s", low=1.0, high=20.0)
+    jerk_mps3: float = param(4.0, "lateral jerk of the correction", unit="m/s3", low=0.5, high=5.0)
     keep_off_m: float = param(0.6, "with one line: distance that is kept to it", unit="m", low=0.1, high=2.0)
     done_m: float = param(0.2, "back in the middle within this", unit="m", low=0.05, high=0.5)
     done_mps: float = param(0.1, "and drifting slower than this", unit="m/s", low=0.02, high=0.5)
@@ -120,17 +119,16 @@ class Lka:
 
     def __init__(self, params: LkaParams, limits: Limits) -> None:
         self._p = params
-        self._limits = limits.lateral
         self._clock = Clock()
+        self._steering = Steering(params.vehicle, limits.lateral, params.jerk_mps3)
+        self._beside = Beside(params.beside, params.vehicle)
         self._drift = Drift(params.vehicle.wheelbase_m, params.slip_rad_per_mps2, params.slip_s)
         self._toggle = Press()
         self._enabled = params.enabled_at_start
         self._in_range = False
         self._hands_on_ns: int | None = None
-        # The correction: its side, the lateral acceleration asked for, and since when it looks finished.
+        # The correction: its side, and since when it looks finished.
         self._side: Side | None = None
-        self._accel: float | None = None
-        self._road_accel = 0.0
         self._done_ns: int | None = None
 
     def step(
@@ -140,8 +138,13 @@ class Lka:
         driver: DriverInput | None,
         lanes: LaneLines | None,
         objects: Objects | None = None,
+        fallback: bool = False,
     ) -> Decision:
-        """Decide one cycle; the request is a road-wheel angle or no opinion."""
+        """Decide one cycle; the request is a road-wheel angle or no opinion.
+
+        ``fallback`` tells that the monitor brakes the car to a stop: it is then kept in the middle at any speed, with
+        or without hands on the wheel, until the driver takes over.
+        """
         p = self._p
         dt = self._clock.step_s(now_ns)
         sample_ns = lanes.stamp_ns if lanes else 0
@@ -152,7 +155,7 @@ class Lka:
         if not ego_usable(ego, now_ns, p.ego_age_s):
             return self._idle(now_ns, sample_ns, State.OFF, Reason.EGO_STALE)
         hands = self._hands(now_ns, driver)
-        off = self._off_reason(ego, hands)
+        off = self._off_reason(ego, hands, fallback)
         if off:
             return self._idle(now_ns, sample_ns, State.OFF, off)
         if abs(driver.steering_torque_nm) > p.override_nm:
@@ -171,17 +174,21 @@ class Lka:
         )
         if lane is None:
             reason = Reason.LANES_STALE if lanes and not recent else Reason.NO_LINES
-            return self._idle(now_ns, sample_ns, State.DEGRADED, reason, self._fade(dt, ego))
+            return self._idle(now_ns, sample_ns, State.DEGRADED, reason, self._steering.fade(dt, ego))
         if lane.width_m is not None and not p.lane_width_min_m <= lane.width_m <= p.lane_width_max_m:
-            return self._idle(now_ns, sample_ns, State.DEGRADED, Reason.LANE_WIDTH, self._fade(dt, ego))
+            return self._idle(now_ns, sample_ns, State.DEGRADED, Reason.LANE_WIDTH, self._steering.fade(dt, ego))
 
-        nearest = self._nearest(lane, INDICATED.get(driver.indicator))
+        recent_objects = objects if fresh(objects, now_ns, p.objects_age_s) else None
+        meant = None if fallback else self._meant(now_ns, ego, driver, recent_objects, lines)
+        nearest = self._nearest(lane, meant)
         warns, acts = self._triggers(lane, nearest)
-        self._correct(now_ns, lane, nearest if acts else None, INDICATED.get(driver.indicator))
-        steering = self._steer(dt, ego, lane) if self._side else self._fade(dt, ego)
-        return self._finish(now_ns, sample_ns, lane, nearest, warns, hands, steering)
+        self._correct(now_ns, lane, nearest if acts else None, meant)
+        steers = fallback or self._side is not None
+        steering = self._steer(dt, ego, lane) if steers else self._steering.fade(dt, ego)
+        decision = self._finish(now_ns, sample_ns, lane, nearest, warns, hands, steering)
+        return _in_fallback(decision) if fallback else decision
 
-    def _off_reason(self, ego: EgoState, hands: Reason | None) -> Reason | None:
+    def _off_reason(self, ego: EgoState, hands: Reason | None, fallback: bool) -> Reason | None:
         """Return why LKA is off, None when it may work."""
         p = self._p
         lowest = p.speed_min_mps - (p.speed_hysteresis_mps if self._in_range else 0.0)
@@ -189,8 +196,8 @@ class Lka:
         checks = (
             (not self._enabled, Reason.SWITCHED_OFF),
             (ego.gear is not Gear.DRIVE, Reason.GEAR),
-            (not self._in_range, Reason.SPEED),
-            (hands is Reason.HANDS_OFF_END, Reason.HANDS_OFF_END),
+            (not self._in_range and not fallback, Reason.SPEED),
+            (hands is Reason.HANDS_OFF_END and not fallback, Reason.HANDS_OFF_END),
         )
         return next((reason for failed, reason in checks if failed), None)
 
@@ -207,10 +214,18 @@ class Lka:
         )
         return next((reason for limit, reason in stages if away >= limit), None)
 
-    def _nearest(self, lane: Lane, indicated: Side | None) -> Departure | None:
-        """Return the line that would be crossed first, lines that the driver means to cross left out."""
-        meant = (d for d in lane.departures if d.side is not indicated)
-        return min(meant, key=lambda d: (d.ttlc_s, d.distance_m), default=None)
+    def _meant(
+        self, now_ns: int, ego: EgoState, driver: DriverInput, objects: Objects | None, lines: Lines
+    ) -> Side | None:
+        """Return the side whose line the driver means to cross and may: nobody is in the way there (EN26-LD)."""
+        taken = self._beside.step(now_ns, ego, objects, lines)
+        side = INDICATED.get(driver.indicator)
+        return None if side in taken and self._p.rule != "guide" else side
+
+    def _nearest(self, lane: Lane, meant: Side | None) -> Departure | None:
+        """Return the line that would be crossed first, the one that the driver means to cross left out."""
+        others = (d for d in lane.departures if d.side is not meant)
+        return min(others, key=lambda d: (d.ttlc_s, d.distance_m), default=None)
 
     def _triggers(self, lane: Lane, nearest: Departure | None) -> tuple[bool, bool]:
         """Return whether to warn and whether to steer."""
@@ -225,7 +240,7 @@ class Lka:
         acts = nearest.distance_m < p.act_m + p.act_s * nearest.nearing_mps
         return nearing and (warns or acts), nearing and acts
 
-    def _correct(self, now_ns: int, lane: Lane, wanted: Departure | None, indicated: Side | None) -> None:
+    def _correct(self, now_ns: int, lane: Lane, wanted: Departure | None, meant: Side | None) -> None:
         """Start, keep or end the correction."""
         p = self._p
         if wanted:
@@ -237,33 +252,16 @@ class Lka:
             elif self._done_ns is None:
                 self._done_ns = now_ns
             over = self._done_ns is not None and seconds(now_ns - self._done_ns) >= p.done_s
-            if over or p.rule == "guide" or self._side is indicated:
+            if over or p.rule == "guide" or self._side is meant:
                 self._side = self._done_ns = None
 
     def _steer(self, dt: float, ego: EgoState, lane: Lane) -> float:
-        """Return the road-wheel angle that brings the car back, starting from the measured angle."""
+        """Return the road-wheel angle that brings the car back."""
         p = self._p
-        self._road_accel = lane.curvature * ego.speed_mps**2
-        wanted = p.position_gain * lane.target_m + p.drift_gain * lane.target_mps
-        return self._angle(dt, ego, self._road_accel + min(max(wanted, -p.accel_mps2), p.accel_mps2))
-
-    def _fade(self, dt: float, ego: EgoState) -> float | None:
-        """Return the angle while a correction fades to following the road, None once it has faded."""
-        if self._accel is None or abs(self._accel - self._road_accel) < FADED_MPS2:
-            self._accel = None
-            return None
-        return self._angle(dt, ego, self._road_accel)
-
-    def _angle(self, dt: float, ego: EgoState, accel: float) -> float:
-        """Return the road-wheel angle of the next lateral acceleration towards ``accel``."""
-        vehicle, v = self._p.vehicle, ego.speed_mps
-        if self._accel is None:
-            self._accel = vehicle.curvature_for(ego.steering_rad, v) * v * v
-        limit = ACCEL_SHARE * self._limits.accel_max_mps2
-        self._accel = slew(self._accel, min(max(accel, -limit), limit), self._p.jerk_mps3 * dt)
-        v = max(v, STANDSTILL_MPS)
-        angle = vehicle.steering_for(self._accel / (v * v), v)
-        return min(max(angle, -self._limits.steering_max_rad), self._limits.steering_max_rad)
+        # Slowly the same way back in metres, not the same time, or the car would turn across its lane.
+        pace = min(max(ego.speed_mps, 0.0) / p.slow_mps, 1.0)
+        wanted = pace * (pace * p.position_gain * lane.target_m + p.drift_gain * lane.target_mps)
+        return self._steering.follow(dt, ego, lane.curvature, min(max(wanted, -p.accel_mps2), p.accel_mps2))
 
     def _finish(
         self, now_ns: int, sample_ns: int, lane: Lane, nearest: Departure | None, warns: bool,
@@ -296,8 +294,13 @@ class Lka:
         """End the correction: at once, or by fading out with ``steering``."""
         self._side = self._done_ns = None
         if steering is None:
-            self._accel = None
+            self._steering.end()
         level = Level.OK if reason in QUIET else Level.WARN
         return decide(
             Function.LKA, now_ns, sample_ns, level, state.name, reason.name, {"side": 0.0}, steering_rad=steering
         )
+
+
+def _in_fallback(decision: Decision) -> Decision:
+    """Return the decision with the fallback as its reason."""
+    return replace(decision, state=replace(decision.state, reason=Reason.FALLBACK.name))
