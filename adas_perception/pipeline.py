@@ -22,7 +22,8 @@ from adas_perception.perception.tracking import Fusion, FusionParams
 from adas_perception.perception.ultrasonic import UltrasonicParams, UltrasonicRing
 from adas_perception.resources import config_path
 from adas_perception.safety.chain import SafetyChain, SafetyOutput
-from adas_perception.safety.monitor import NODES, MonitorParams
+from adas_perception.safety.faults import NODES
+from adas_perception.safety.monitor import MonitorParams
 from adas_perception.types import (
     Decision,
     Detections,
@@ -45,6 +46,15 @@ PERIOD_S = 0.05
 PARKING_PERIOD_S = 0.05
 
 Sample = EgoState | DriverInput | RadarScan | UltrasonicEcho | Image | Detections | LaneLines
+# What the safety chain looks at before anybody else, and the nodes without which a sample does not arrive.
+WATCHED = (EgoState, DriverInput, RadarTargets, LaneLines)
+_SENDERS: dict[type, frozenset[str]] = {
+    EgoState: frozenset({"can_bridge"}),
+    DriverInput: frozenset({"can_bridge"}),
+    RadarScan: frozenset({"radar"}),
+    UltrasonicEcho: frozenset({"ultrasonic"}),
+    **dict.fromkeys((Image, LaneLines, Detections), frozenset({"lane_object"})),
+}
 
 
 class LaneFinder(Protocol):
@@ -119,6 +129,9 @@ class Pipeline:
         monitor = MonitorParams.from_mapping(config.values("safety_monitor").get("monitor", {}), "monitor")
         vehicle = Vehicle.from_mapping(config.values("safety_monitor").get("vehicle", {}), "vehicle")
         self._safety = SafetyChain(monitor, limits, vehicle)
+        # Nodes that are alive; a fault campaign takes some out.
+        self.running = frozenset(NODES)
+        self._heartbeats: dict[str, int] = {}
         self._ego: EgoState | None = None
         self._driver: DriverInput | None = None
         self._lanes: LaneLines | None = None
@@ -132,43 +145,55 @@ class Pipeline:
         self._requests: dict[Function, Request] = {}
         self._states: dict[Function, FunctionState] = {}
 
-    def feed(self, sample: Sample) -> None:
-        """Take in one sample."""
-        if isinstance(sample, EgoState):
-            self._ego = sample
-        elif isinstance(sample, DriverInput):
-            self._driver = sample
-        elif isinstance(sample, RadarScan):
-            self._scans.append(self._radar.step(sample, self._ego))
-            self._new_scene |= sample.sensor == "front"
-        elif isinstance(sample, UltrasonicEcho):
-            self._ring.step(sample)
-        elif isinstance(sample, LaneLines):
-            self._lanes, self._new_lanes = sample, True
-        elif isinstance(sample, Detections):
-            self._detections = sample
-        else:
-            self._see(sample)
+    def feed(self, sample: Sample, now_ns: int | None = None) -> None:
+        """Take in one sample that arrives at ``now_ns``, else without delay.
 
-    def _see(self, image: Image) -> None:
+        What the safety chain turns away goes no further.
+        """
+        if not _SENDERS.get(type(sample), frozenset()) <= self.running:
+            return
+        checked = self._radar.step(sample, self._ego) if isinstance(sample, RadarScan) else sample
+        arrived_ns = sample.stamp_ns if now_ns is None else now_ns
+        if isinstance(checked, WATCHED) and not self._safety.take(arrived_ns, checked):
+            return
+        if isinstance(checked, EgoState):
+            self._ego = checked
+        elif isinstance(checked, DriverInput):
+            self._driver = checked
+        elif isinstance(checked, RadarTargets):
+            self._scans.append(checked)
+            self._new_scene |= checked.sensor == "front"
+        elif isinstance(checked, UltrasonicEcho):
+            self._ring.step(checked)
+        elif isinstance(checked, LaneLines):
+            self._lanes, self._new_lanes = checked, True
+        elif isinstance(checked, Detections):
+            self._detections = checked
+        else:
+            self._see(checked, arrived_ns)
+
+    def _see(self, image: Image, now_ns: int) -> None:
         if self._lane_finder is not None:
-            self._lanes, self._new_lanes = self._lane_finder.step(image, self._ego), True
+            self.feed(self._lane_finder.step(image, self._ego), now_ns)
         if self._detector is not None:
             self._detections = self._detector.detect(image)
 
     def step(self, now_ns: int, samples: Iterable[Sample] = ()) -> Output:
         """Take in ``samples``, decide, and return the command that may leave."""
         for sample in samples:
-            self.feed(sample)
+            self.feed(sample, now_ns)
         arrived = self._fuse(now_ns)
         self._decide(now_ns, arrived)
+        self._heartbeats |= dict.fromkeys(self.running, now_ns)
         output = self._safety.step(
-            now_ns, self._requests, self._states, self._ego, self._driver, dict.fromkeys(NODES, now_ns)
+            now_ns, self._requests, self._states, self._ego, self._driver, self._heartbeats
         )
         return Output(now_ns, output, dict(self._decisions), self._lanes, self._objects)
 
     def _fuse(self, now_ns: int) -> bool:
         """Fuse what the sensors have said when it is time; return whether there are new objects."""
+        if "fusion" not in self.running:
+            return False
         if not self._fusion_turn.comes(now_ns, self._new_scene) or not (self._scans or self._detections is not None):
             return False
         self._objects = self._fusion.step(now_ns, self._scans, self._detections, self._ego, self._camera)
@@ -185,9 +210,13 @@ class Pipeline:
             self._new_lanes = False
             self._keep(Function.LKA, self._lka.step(now_ns, ego, driver, lanes, objects))
         if self._parking_turn.comes(now_ns):
-            self._keep(Function.APA, self._apa.step(now_ns, ego, driver, self._ring.echoes(now_ns)))
+            echoes = self._ring.echoes(now_ns)
+            self._safety.take(now_ns, echoes)
+            self._keep(Function.APA, self._apa.step(now_ns, ego, driver, echoes))
 
     def _keep(self, function: Function, decision: Decision) -> None:
+        if function.value not in self.running and function in self._decisions:
+            return
         self._decisions[function], self._states[function] = decision, decision.state
         if function is not Function.BSD:
             self._requests[function] = decision.request

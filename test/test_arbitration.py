@@ -99,5 +99,6 @@ def test_left_and_right_are_alike(lka, torque):
 def test_a_wild_request_of_another_does_not_spoil_emergency_braking(wild):
     requests = of(Request(Function.ACC, START_NS, wild), Request(Function.AEB, START_NS, -9.0))
     proposal = arbitrate(requests, IDLE)
-    command = Gate(Limits(), Vehicle()).step(START_NS, proposal, EgoState(START_NS, speed_mps=20.0)).command
+    ego = EgoState(START_NS, speed_mps=20.0)
+    command = Gate(Limits(), Vehicle()).step(START_NS, proposal, ego, IDLE, frozenset(Function)).command
     assert (command.longitudinal, command.accel_mps2) == (Function.AEB, -9.0)

@@ -11,11 +11,12 @@ from adas_perception.limits import Limits
 from adas_perception.params import Vehicle
 from adas_perception.safety.arbitration import Proposal
 from adas_perception.safety.gate import TOLERANCE, Gate, Violation
-from adas_perception.types import EgoState, Function
+from adas_perception.types import Command, DriverInput, EgoState, Function
 
 LIMITS, VEHICLE = Limits(), Vehicle()
 TICK_NS = 20_000_000
 START_NS = 10_000_000_000
+EVERYONE = frozenset(Function)
 
 
 def accel(value: float, owner: Function = Function.ACC) -> Proposal:
@@ -30,11 +31,15 @@ def at(now: int, proposal: Proposal) -> Proposal:
     return replace(proposal, accel_stamp_ns=now, steering_stamp_ns=now)
 
 
+def step(gate: Gate, now: int, proposal: Proposal, ego: EgoState | None, driver=None, enabled=EVERYONE):
+    return gate.step(now, proposal, ego, driver, enabled)
+
+
 def drive(gate: Gate, proposal: Proposal, ticks: int, **ego: float):
     result = None
     for tick in range(ticks):
         now = START_NS + tick * TICK_NS
-        result = gate.step(now, at(now, proposal), EgoState(now, **ego))
+        result = step(gate, now, at(now, proposal), EgoState(now, **ego))
     return result
 
 
@@ -44,13 +49,13 @@ def path_gain(speed: float) -> float:
 
 
 def test_silent_by_default():
-    result = Gate(LIMITS, VEHICLE).step(START_NS, Proposal(), EgoState(START_NS))
+    result = step(Gate(LIMITS, VEHICLE), START_NS, Proposal(), EgoState(START_NS))
     assert (result.command.accel_mps2, result.command.steering_rad, result.violations) == (None, None, ())
 
 
 @pytest.mark.parametrize("ego", [None, EgoState(START_NS - 201_000_000), EgoState(START_NS + 60_000_000)])
 def test_silent_without_a_fresh_vehicle_state(ego):
-    result = Gate(LIMITS, VEHICLE).step(START_NS, accel(-1.0), ego)
+    result = step(Gate(LIMITS, VEHICLE), START_NS, accel(-1.0), ego)
     assert result.command.accel_mps2 is None
     assert result.violations == (Violation.NO_VEHICLE_STATE,)
 
@@ -64,16 +69,17 @@ def test_silent_without_a_fresh_vehicle_state(ego):
     ],
 )  # fmt: skip
 def test_the_comfort_envelope_of_iso_15622(speed, value, passes):
-    result = drive(Gate(LIMITS, VEHICLE), accel(value), 200, speed_mps=speed)
-    assert (result.command.accel_mps2 == value) is passes
-    assert result.violations == (() if passes else (Violation.ACCEL_RANGE,))
+    gate = Gate(LIMITS, VEHICLE)
+    first = drive(gate, accel(value), 1, speed_mps=speed)
+    assert first.violations == (() if passes else (Violation.ACCEL_RANGE,))
+    assert (drive(gate, accel(value), 200, speed_mps=speed).command.accel_mps2 == value) is passes
 
 
 def test_aeb_is_not_throttled_by_comfort_limits():
     gate = Gate(LIMITS, VEHICLE)
-    gate.step(START_NS, accel(1.0), EgoState(START_NS, speed_mps=30.0))
+    step(gate, START_NS, accel(1.0), EgoState(START_NS, speed_mps=30.0))
     now = START_NS + TICK_NS
-    result = gate.step(now, accel(-9.5, Function.AEB), EgoState(now, speed_mps=30.0))
+    result = step(gate, now, accel(-9.5, Function.AEB), EgoState(now, speed_mps=30.0))
     assert result.command.accel_mps2 == -9.5
 
 
@@ -87,18 +93,71 @@ def test_after_aeb_the_request_returns_by_jerk_not_by_a_step():
     gate = Gate(LIMITS, VEHICLE)
     drive(gate, accel(-9.0, Function.AEB), 1, speed_mps=30.0)
     now = START_NS + TICK_NS
-    result = gate.step(now, accel(0.0), EgoState(now, speed_mps=30.0))
+    result = step(gate, now, accel(0.0), EgoState(now, speed_mps=30.0))
     assert result.command.accel_mps2 == pytest.approx(-9.0 + 2.5 * 0.02)
 
 
-def test_a_violation_starts_over_from_the_measured_value():
+BUTTONS = {Function.ACC: "acc_set", Function.LKA: "lka_toggle", Function.APA: "park_confirm"}
+
+
+@pytest.mark.parametrize("function", list(BUTTONS))
+def test_a_violation_locks_until_the_driver_arms_and_starts_over_from_the_measured_value(function):
+    gate, now = Gate(LIMITS, VEHICLE), START_NS
+    lateral = function is Function.LKA
+    good = Proposal(None, 0.01, lateral=function) if lateral else Proposal(2.0, longitudinal=function)
+    bad = Proposal(None, math.nan, lateral=function) if lateral else Proposal(math.nan, longitudinal=function)
+    measured = {"speed_mps": 10.0, "accel_mps2": -1.0, "steering_rad": -0.02}
+
+    def run(proposal: Proposal, **pressed: bool):
+        nonlocal now
+        now += TICK_NS
+        return step(gate, now, at(now, proposal), EgoState(now, **measured), DriverInput(now, **pressed))
+
+    for _ in range(100):
+        assert run(good).violations == ()
+    refused = run(bad)
+    assert refused.locked == {function}
+    assert refused.command == Command(now)
+    assert [run(good).violations for _ in range(50)] == [(Violation.LOCKED,)] * 50
+    armed = run(good, **{BUTTONS[function]: True})
+    assert armed.violations == () and armed.locked == frozenset()
+    if lateral:
+        assert -0.02 < armed.command.steering_rad < -0.01
+    else:
+        assert -1.0 < armed.command.accel_mps2 < -0.9
+    run(bad, **{BUTTONS[function]: True})
+    assert run(good, **{BUTTONS[function]: True}).violations == (Violation.LOCKED,), "a held button arms once"
+
+
+def test_a_button_that_is_down_at_the_start_arms_nothing():
     gate = Gate(LIMITS, VEHICLE)
-    drive(gate, accel(2.0), 100, speed_mps=10.0)
-    now = START_NS + 100 * TICK_NS
-    gate.step(now, at(now, accel(math.nan)), EgoState(now, speed_mps=10.0))
-    now += TICK_NS
-    result = gate.step(now, at(now, accel(2.0)), EgoState(now, speed_mps=10.0, accel_mps2=-1.0))
-    assert -1.0 < result.command.accel_mps2 < -0.9
+    ego, held = EgoState(START_NS, 10.0), DriverInput(START_NS, acc_set=True)
+    assert step(gate, START_NS, accel(math.nan), ego, held).locked == {Function.ACC}
+    assert step(gate, START_NS, accel(1.0), ego, held).violations == (Violation.LOCKED,)
+    assert step(gate, START_NS, accel(1.0), ego, None).violations == (Violation.LOCKED,)
+    assert step(gate, START_NS, accel(1.0), ego, DriverInput(START_NS)).violations == (Violation.LOCKED,)
+    assert step(gate, START_NS, accel(1.0), ego, held).violations == ()
+
+
+@pytest.mark.parametrize("owner", [Function.AEB, Function.FALLBACK])
+def test_emergency_braking_and_the_fallback_are_never_locked(owner):
+    gate = Gate(LIMITS, VEHICLE)
+    assert drive(gate, accel(math.nan, owner), 1, speed_mps=10.0).violations == (Violation.ACCEL_NOT_FINITE,)
+    assert drive(gate, accel(-2.0, owner), 1, speed_mps=10.0).violations == ()
+
+
+def test_age_and_enabling_withdraw_but_do_not_lock():
+    gate, ego = Gate(LIMITS, VEHICLE), EgoState(START_NS, 10.0)
+    assert step(gate, START_NS, replace(accel(1.0), accel_stamp_ns=0), ego).violations == (Violation.TOO_OLD,)
+    assert step(gate, START_NS, accel(1.0), ego, None, {Function.LKA}).violations == (Violation.NOT_ENABLED,)
+    assert step(gate, START_NS, steer(0.01), ego, None, {Function.ACC}).violations == (Violation.NOT_ENABLED,)
+    assert step(gate, START_NS, accel(1.0), None).violations == (Violation.NO_VEHICLE_STATE,)
+    both = replace(steer(0.0), accel_mps2=1.0, longitudinal=Function.ACC, accel_stamp_ns=START_NS)
+    result = step(gate, START_NS, both, ego)
+    assert (result.violations, result.locked) == ((), frozenset())
+    assert {v for v in Violation if not v.locks} == {
+        Violation.TOO_OLD, Violation.NOT_ENABLED, Violation.NO_VEHICLE_STATE, Violation.LOCKED
+    }  # fmt: skip
 
 
 def test_steering_is_held_near_the_measured_angle():
@@ -124,7 +183,7 @@ def test_only_its_owners_may_ask_for_the_speed(owner):
     assert result.violations == (Violation.NOT_ITS_AXIS,)
 
 
-@pytest.mark.parametrize("owner", [Function.ACC, Function.AEB, Function.FALLBACK, Function.DRIVER])
+@pytest.mark.parametrize("owner", [Function.ACC, Function.AEB, Function.BSD, Function.DRIVER])
 def test_only_its_owners_may_ask_for_the_steering(owner):
     result = drive(Gate(LIMITS, VEHICLE), replace(steer(0.01), lateral=owner), 1, speed_mps=10.0)
     assert result.violations == (Violation.NOT_ITS_AXIS,)
@@ -134,7 +193,7 @@ def test_only_its_owners_may_ask_for_the_steering(owner):
 def test_a_request_on_old_samples_or_samples_of_the_future_is_withdrawn(age_ms, passes):
     stamp = START_NS - age_ms * 1_000_000
     proposal = replace(accel(-1.0), accel_stamp_ns=stamp)
-    result = Gate(LIMITS, VEHICLE).step(START_NS, proposal, EgoState(START_NS, speed_mps=10.0))
+    result = step(Gate(LIMITS, VEHICLE), START_NS, proposal, EgoState(START_NS, speed_mps=10.0))
     assert result.violations == (() if passes else (Violation.TOO_OLD,))
 
 
@@ -163,7 +222,7 @@ def test_whatever_comes_in_the_output_stays_inside_the_limits(sequence):
     for value, angle, owner, speed, measured, pause in sequence:
         now += pause
         proposal = at(now, Proposal(value, angle, owner, Function.LKA))
-        command = gate.step(now, proposal, EgoState(now, speed_mps=speed, accel_mps2=measured)).command
+        command = step(gate, now, proposal, EgoState(now, speed_mps=speed, accel_mps2=measured)).command
         if command.steering_rad is not None:
             assert abs(command.steering_rad * path_gain(speed)) <= LIMITS.lateral.accel_max_mps2 * (1 + 1e-9)
         accepted = command.accel_mps2
@@ -182,8 +241,8 @@ def test_whatever_comes_in_the_output_stays_inside_the_limits(sequence):
 
 @given(angle=st.floats(-0.6, 0.6), speed=st.floats(0, 60), measured=st.floats(-0.1, 0.1))
 def test_left_and_right_are_alike(angle, speed, measured):
-    left = Gate(LIMITS, VEHICLE).step(START_NS, steer(angle), EgoState(START_NS, speed, steering_rad=measured))
-    right = Gate(LIMITS, VEHICLE).step(START_NS, steer(-angle), EgoState(START_NS, speed, steering_rad=-measured))
+    left = step(Gate(LIMITS, VEHICLE), START_NS, steer(angle), EgoState(START_NS, speed, steering_rad=measured))
+    right = step(Gate(LIMITS, VEHICLE), START_NS, steer(-angle), EgoState(START_NS, speed, steering_rad=-measured))
     assert left.violations == right.violations
     if left.command.steering_rad is not None:
         assert left.command.steering_rad == -right.command.steering_rad

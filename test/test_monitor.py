@@ -7,7 +7,8 @@ import pytest
 from adas_perception.limits import Limits
 from adas_perception.params import Vehicle
 from adas_perception.safety.chain import SafetyChain
-from adas_perception.safety.monitor import NEEDS, FaultKind, Mode, MonitorParams
+from adas_perception.safety.faults import NEEDS, FaultKind
+from adas_perception.safety.monitor import Mode, MonitorParams
 from adas_perception.types import DriverInput, EgoState, Function, FunctionState, Level, Request
 
 TICK_NS = 25_000_000
@@ -42,7 +43,8 @@ class Rig:
                     Function.ACC, self.now, Level.OK, self.acc_state, "NONE"
                 )
             if "vehicle" not in dead:
-                self.ego = replace(self.ego, stamp_ns=self.now)
+                obeyed = output.command.accel_mps2 if output else self.ego.accel_mps2
+                self.ego = replace(self.ego, stamp_ns=self.now, accel_mps2=obeyed or 0.0)
                 self.driver = DriverInput(self.now, **driver)
             output = self.chain.step(
                 self.now, self.requests, self.states, self.ego, self.driver, self.heartbeats

@@ -76,7 +76,7 @@ NODES = (
         "safety_monitor",
         "safety",
         "safety_monitor:SafetyMonitorNode",
-        (*REQUESTS, *STATES, "heartbeat", *VEHICLE),
+        (*REQUESTS, *STATES, "heartbeat", "lanes", "radar/targets", "parking/echoes", *VEHICLE),
         ("command", "safety/state", "/diagnostics"),
     ),
     NodeSpec(

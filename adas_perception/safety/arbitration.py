@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from adas_perception.params import Params, param
 from adas_perception.types import DriverInput, Function, Gear, Request
 
+
+class Reason(Enum):
+    """Why an axis belongs to its owner: one code for each row of the tables below."""
+
+    NO_REQUEST = "nobody asks"
+    EMERGENCY = "emergency braking"
+    DRIVER_PEDALS = "the driver brakes or accelerates"
+    DRIVER_STEERS = "the driver steers"
+    MINIMAL_RISK = "minimal-risk manoeuvre after a loss"
+    PARKING = "parking manoeuvre"
+    CRUISE = "cruise control"
+    LANE_KEEPING = "lane keeping"
+
+
 # Highest priority first. AEB stands above the driver's brake because it may only add braking to it; the AEB
 # function itself withdraws its request on kick-down or evasive steering, as UN R152 6.2 allows.
-LONGITUDINAL = (Function.AEB, Function.DRIVER, Function.FALLBACK, Function.APA, Function.ACC)
-LATERAL = (Function.DRIVER, Function.LKA, Function.APA)
+LONGITUDINAL: dict[Function, Reason] = {
+    Function.AEB: Reason.EMERGENCY,
+    Function.DRIVER: Reason.DRIVER_PEDALS,
+    Function.FALLBACK: Reason.MINIMAL_RISK,
+    Function.APA: Reason.PARKING,
+    Function.ACC: Reason.CRUISE,
+}
+# The fallback keeps the lane by steering of its own only where it has one; else lane keeping goes on beneath it.
+LATERAL: dict[Function, Reason] = {
+    Function.DRIVER: Reason.DRIVER_STEERS,
+    Function.FALLBACK: Reason.MINIMAL_RISK,
+    Function.LKA: Reason.LANE_KEEPING,
+    Function.APA: Reason.PARKING,
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +75,12 @@ class Proposal:
     gear: Gear | None = None
     hold: bool = False
 
+    @property
+    def reasons(self) -> tuple[Reason, Reason]:
+        """Return why the owners of speed and steering are who they are."""
+        none = Reason.NO_REQUEST
+        return LONGITUDINAL.get(self.longitudinal, none), LATERAL.get(self.lateral, none)
+
 
 def arbitrate(
     requests: Mapping[Function, Request],
@@ -82,7 +115,7 @@ def arbitrate(
     )
 
 
-def _owner(table: tuple[Function, ...], claims: Mapping[Function, Request], driver_acts: bool) -> Function:
+def _owner(table: Iterable[Function], claims: Mapping[Function, Request], driver_acts: bool) -> Function:
     for function in table:
         if function in claims or function is Function.DRIVER and driver_acts:
             return function

@@ -4,7 +4,7 @@ Modes
   NORMAL       every function is available
   DEGRADED     at least one function is not available; the others go on
   FALLBACK     a function was lost while it controlled speed: keep the lane, brake gently to a stop, alert the driver
-  DISENGAGED   the vehicle state is missing: ask for nothing
+  DISENGAGED   the vehicle state is missing or contradicts itself: ask for nothing
 
 A lost function returns after it has been healthy for ``recovery_s``. One that was lost while engaged stays locked
 until it reports that it is no longer engaged: nothing restarts into active. FALLBACK ends by the driver only.
@@ -20,28 +20,31 @@ from enum import Enum
 from adas_perception.limits import Limits
 from adas_perception.params import Params, param
 from adas_perception.safety.arbitration import DriverParams
+from adas_perception.safety.faults import (
+    BUS_NODE,
+    DRIVER,
+    HAND_OVER,
+    NEEDS,
+    NODES,
+    VEHICLE,
+    VEHICLE_FAULTS,
+    Fault,
+    FaultKind,
+    affected,
+)
 from adas_perception.safety.freshness import age_s, fresh
+from adas_perception.safety.response import ResponseParams
+from adas_perception.safety.watch import WatchParams
 from adas_perception.types import DriverInput, EgoState, Function, FunctionState, Request, nanoseconds, seconds
 
-# The nodes each function cannot do without.
-NEEDS: dict[Function, tuple[str, ...]] = {
-    Function.AEB: ("can_bridge", "radar", "fusion", "aeb"),
-    Function.ACC: ("can_bridge", "radar", "fusion", "acc"),
-    Function.LKA: ("can_bridge", "lane_object", "lka"),
-    Function.BSD: ("can_bridge", "radar", "fusion", "bsd"),
-    Function.APA: ("can_bridge", "ultrasonic", "apa"),
-}
-NODES = tuple(sorted({node for nodes in NEEDS.values() for node in nodes}))
-BUS_NODE = "can_bridge"
 # Functions whose request always rests on a sensor sample, so that its age tells whether the chain is alive.
 SAMPLED = (Function.AEB, Function.ACC, Function.LKA)
 # States in which a function holds the speed of the car: losing it then calls for the fallback.
 ENGAGED: dict[Function, tuple[str, ...]] = {
     Function.ACC: ("ACTIVE", "HOLD"),
     Function.AEB: ("PARTIAL", "FULL", "HOLD"),
+    Function.APA: ("MANOEUVRING",),
 }
-# Emergency braking works without knowing what the driver does.
-NEEDS_DRIVER = tuple(function for function in NEEDS if function is not Function.AEB)
 # A function may notice the loss of its input first and let go: for this long it still counts as engaged.
 ENGAGED_MEMORY_S = 0.5
 
@@ -55,27 +58,6 @@ class Mode(Enum):
     DISENGAGED = "disengaged"
 
 
-class FaultKind(Enum):
-    """What can be wrong with the inputs of the monitor."""
-
-    NO_VEHICLE_STATE = "vehicle state missing or too old"
-    NO_DRIVER_INPUT = "driver input missing or too old"
-    NODE_SILENT = "node is silent"
-    STALE_REQUEST = "request rests on old samples"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A fault and what it concerns: a node, a function, or the vehicle."""
-
-    kind: FaultKind
-    subject: str
-
-    def __str__(self) -> str:
-        """Return the sentence for people."""
-        return f"{self.subject}: {self.kind.value}"
-
-
 @dataclass(frozen=True)
 class MonitorParams(Params):
     """Recovery policy and the minimal-risk manoeuvre."""
@@ -84,6 +66,8 @@ class MonitorParams(Params):
     fallback_decel_mps2: float = param(2.0, "braking of the fallback", unit="m/s2", low=0.5, high=4.0)
     bus: bool = param(True, "the CAN bridge must be alive; false for a replay, where a recording is the car")
     driver: DriverParams = DriverParams()
+    watch: WatchParams = WatchParams()
+    response: ResponseParams = ResponseParams()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +102,19 @@ class Monitor:
         ego: EgoState | None,
         driver: DriverInput | None,
         heartbeats: Mapping[str, int],
+        found: tuple[Fault, ...] = (),
     ) -> Verdict:
         """Return the mode and the functions that may act.
 
-        ``heartbeats`` maps the name of a node to the time it was last heard.
+        ``heartbeats`` maps the name of a node to the time it was last heard; ``found`` is what the checks of
+        inputs, clock, actuators and gate have found.
         """
-        vehicle_ok = fresh(ego, now_ns, self._age.ego_s)
         driver_ok = fresh(driver, now_ns, self._age.ego_s)
-        faults = self._faults(now_ns, requests, heartbeats, vehicle_ok, driver_ok)
+        faults = (*self._faults(now_ns, requests, heartbeats, fresh(ego, now_ns, self._age.ego_s), driver_ok), *found)
+        kinds = {fault.kind for fault in faults}
+        vehicle_ok = not kinds & VEHICLE_FAULTS
         driver_acts = driver_ok and self._driver_acts(driver)
-        lost = self._update_available(now_ns, _affected(faults))
+        lost = self._update_available(now_ns, affected(faults))
         lost_control = lost & self._update_engaged(now_ns, states, driver_acts)
         if lost_control or self._locked:
             self._locked = {f for f in self._locked | lost_control if _engaged(f, states)}
@@ -138,7 +125,7 @@ class Monitor:
             allowed=allowed if vehicle_ok else frozenset(),
             faults=faults,
             fallback=self._fallback_request(now_ns, requests, ego) if self._fallback and ego and vehicle_ok else None,
-            takeover=self._fallback,
+            takeover=self._fallback or bool(kinds & HAND_OVER),
         )
 
     def _faults(
@@ -149,9 +136,9 @@ class Monitor:
         vehicle_ok: bool,
         driver_ok: bool,
     ) -> tuple[Fault, ...]:
-        faults = [] if vehicle_ok else [Fault(FaultKind.NO_VEHICLE_STATE, "vehicle")]
+        faults = [] if vehicle_ok else [Fault(FaultKind.NO_VEHICLE_STATE, VEHICLE)]
         if not driver_ok:
-            faults.append(Fault(FaultKind.NO_DRIVER_INPUT, "vehicle"))
+            faults.append(Fault(FaultKind.NO_DRIVER_INPUT, DRIVER))
         limit_ns = nanoseconds(self._age.heartbeat_s)
         faults += [
             Fault(FaultKind.NODE_SILENT, node)
@@ -207,18 +194,6 @@ class Monitor:
         asked = acc.accel_mps2 if acc and acc.accel_mps2 is not None and math.isfinite(acc.accel_mps2) else 0.0
         accel = min(-self._params.fallback_decel_mps2, asked)
         return Request(Function.FALLBACK, now_ns, max(accel, -self._limits.longitudinal.decel_max(ego.speed_mps)))
-
-
-def _affected(faults: tuple[Fault, ...]) -> set[Function]:
-    """Return the functions that a set of faults takes away."""
-    if not faults:
-        return set()
-    kinds = {fault.kind for fault in faults}
-    if FaultKind.NO_VEHICLE_STATE in kinds:
-        return set(NEEDS)
-    subjects = {fault.subject for fault in faults}
-    hit = {f for f, nodes in NEEDS.items() if f.value in subjects or subjects & set(nodes)}
-    return hit.union(NEEDS_DRIVER) if FaultKind.NO_DRIVER_INPUT in kinds else hit
 
 
 def _engaged(function: Function, states: Mapping[Function, FunctionState]) -> bool:

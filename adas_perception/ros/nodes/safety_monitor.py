@@ -7,14 +7,18 @@ from functools import partial
 
 from ackermann_msgs.msg import AckermannDriveStamped
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import Joy, PointCloud2
 
 from adas_perception.params import Params, Vehicle
+from adas_perception.perception.ultrasonic import SENSORS
 from adas_perception.ros import convert
 from adas_perception.ros.function_node import VehicleNode
 from adas_perception.ros.table import REQUESTS, STATES
 from adas_perception.safety.chain import SafetyChain, SafetyOutput
 from adas_perception.safety.monitor import Mode, MonitorParams
-from adas_perception.types import Function, FunctionState, Level, Request, seconds
+from adas_perception.safety.watch import Sample
+from adas_perception.types import DriverInput, EgoState, Function, FunctionState, Level, Request, seconds
 
 PERIOD_S = 0.025
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -51,8 +55,30 @@ class SafetyMonitorNode(VehicleNode):
             self.listen(topic, AckermannDriveStamped, partial(convert.to_request, function=function), self._on_request)
         for topic in STATES:
             self.listen(topic, DiagnosticArray, convert.to_state, self._on_state)
+        # The monitor looks at the inputs itself: a perception that has gone astray does not judge itself.
+        self.listen("lanes", PointCloud2, convert.to_lanes, self._look)
+        self.listen("radar/targets", PointCloud2, convert.to_targets, self._look, depth=10)
+        self.listen("parking/echoes", PointCloud2, partial(convert.to_echoes, sensors=SENSORS), self._look)
         self.listen("heartbeat", DiagnosticStatus, lambda m: m, self._on_heartbeat, depth=50)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+
+    def _to_driver(self, message: Joy) -> DriverInput:
+        driver = super()._to_driver(message)
+        self._demand(driver)
+        return driver
+
+    def _to_ego(self, message: Odometry) -> EgoState:
+        ego = super()._to_ego(message)
+        self._demand(ego)
+        return ego
+
+    def _look(self, sample: Sample) -> None:
+        self._chain.take(self.now_ns(), sample)
+
+    def _demand(self, sample: Sample) -> None:
+        """Turn away what the chain turns away."""
+        if not self._chain.take(self.now_ns(), sample):
+            raise ValueError("out of range, late or out of order")
 
     def _on_request(self, request: Request) -> None:
         self._requests[request.function] = request
@@ -82,6 +108,8 @@ class SafetyMonitorNode(VehicleNode):
             values=[
                 KeyValue(key="longitudinal", value=output.command.longitudinal.value),
                 KeyValue(key="lateral", value=output.command.lateral.value),
+                KeyValue(key="longitudinal_reason", value=output.owners[0].name),
+                KeyValue(key="lateral_reason", value=output.owners[1].name),
                 KeyValue(key="takeover", value=str(output.takeover)),
                 KeyValue(key="allowed", value=" ".join(sorted(f.value for f in output.allowed))),
             ],
@@ -91,7 +119,7 @@ class SafetyMonitorNode(VehicleNode):
         return message
 
     def _log_change(self, output: SafetyOutput) -> None:
-        shown = (output.mode, output.allowed, output.violations)
+        shown = (output.mode, output.allowed, output.violations, output.faults)
         if shown != self._shown:
             self._shown = shown
             self.say(f"{output.mode.name}: {output.reason}", warning=output.mode is not Mode.NORMAL)
