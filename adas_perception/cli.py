@@ -100,11 +100,13 @@ def scorecard(
     scheduler: Annotated[str, typer.Option(help="address of a Dask scheduler, for example tcp://10.0.0.2:8786")] = "",
     traces: Annotated[str, typer.Option(help="runs that get plots: 'failed', or a pattern such as 'A0*'")] = "failed",
     out: Out = Path("out/scorecard"),
+    compare: Annotated[str, typer.Option(help="preset that plays the same runs, side by side: 'guide'")] = "",
 ) -> None:
     """Drive the public test protocols in simulation and score them; exit status 1 if a hard gate is broken."""
     from adas_perception.sim.scorecard.command import Options, run_scorecard
 
-    raise typer.Exit(run_scorecard(Options(rows, preset, noise, mu, jobs, scheduler, traces, out)))
+    options = Options(rows, preset, noise, mu, jobs, scheduler, traces, out, compare=compare)
+    raise typer.Exit(run_scorecard(options))
 
 
 @app.command()

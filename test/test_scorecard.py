@@ -126,6 +126,17 @@ def test_only_failed_runs_carry_plots_unless_asked(tmp_path: Path) -> None:
     assert (asked / "scorecard.html").read_text().count("data-run=") == 1
 
 
+def test_the_guide_beside_the_default(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    folder = rows(tmp_path)
+    (folder / "rows.yaml").write_text(ROW.format(passes="no contact", rule="no_contact").replace("20, 40", "20, 80"))
+    assert run_scorecard(Options(scenarios=folder, out=out, compare="guide"), QUIET) == 0
+    lines = (out / "comparison.md").read_text().splitlines()
+    assert lines[0].startswith("| group | scenario | runs | passed, default | passed, guide | points, default")
+    assert "| all |  | 2 | 2 | 1 | 100 % | 50 % | 0 | 1 |" in lines
+    assert "| T01 | a stopped car | 2 | 2 | 1 | 100 % | 50 % | 0 | 1 |" in lines
+
+
 def test_command_line_names_unknown_rows() -> None:
     result = CliRunner().invoke(app, ["scorecard", "--rows", "Q7"])
     assert isinstance(result.exception, ParameterError)

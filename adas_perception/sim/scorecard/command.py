@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from adas_perception.sim.scorecard.compare import as_markdown
 from adas_perception.sim.scorecard.farm import Job, play_all
 from adas_perception.sim.scorecard.play import Conditions, Result
 from adas_perception.sim.scorecard.report import write_report
@@ -20,7 +21,10 @@ from adas_perception.sim.scorecard.score import RowScore, Scorecard, as_json, su
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; ``noise`` is the number of seeds, 0 for clean sensors."""
+    """What the command line asks for; ``noise`` is the number of seeds, 0 for clean sensors.
+
+    ``compare`` names a preset that plays the same runs.
+    """
 
     rows: str = "*"
     preset: str = ""
@@ -31,16 +35,13 @@ class Options:
     traces: str = "failed"
     out: Path | None = None
     scenarios: Path = ROWS_DIR
+    compare: str = ""
 
 
 def run_scorecard(options: Options, console: Console | None = None) -> int:
     """Run, show and write the scorecard; returns 1 if a hard gate is broken, else 0."""
     console = console or Console()
-    rows = select(load_rows(options.scenarios), options.rows)
-    conditions = [Conditions(options.preset, seed, options.mu) for seed in range(1, options.noise + 1)]
-    conditions = conditions or [Conditions(options.preset, None, options.mu)]
-    jobs = [Job(case, c, options.traces) for row in rows for case in row.cases for c in conditions]
-    card = summed_up(rows, conditions, _with_progress(jobs, options, console))
+    card = _score(options, options.preset, console)
     for table in tables(card):
         console.print(table)
     console.print(summary(card))
@@ -50,7 +51,26 @@ def run_scorecard(options: Options, console: Console | None = None) -> int:
         (options.out / "scorecard.json").write_text(text + "\n", encoding="utf-8")
         write_report(card, options.out / "scorecard.html")
         console.print(f"written to {options.out / 'scorecard.html'} and {options.out / 'scorecard.json'}")
+    if options.compare:
+        _compare(options, card, console)
     return 1 if card.broken else 0
+
+
+def _score(options: Options, preset: str, console: Console) -> Scorecard:
+    rows = select(load_rows(options.scenarios), options.rows)
+    seeds = range(1, options.noise + 1) or (None,)
+    conditions = [Conditions(preset, seed, options.mu) for seed in seeds]
+    jobs = [Job(case, c, options.traces) for row in rows for case in row.cases for c in conditions]
+    return summed_up(rows, conditions, _with_progress(jobs, options, console))
+
+
+def _compare(options: Options, card: Scorecard, console: Console) -> None:
+    """Play the same runs with the other preset; show both side by side."""
+    text = as_markdown(card, _score(replace(options, traces=""), options.compare, console))
+    console.print(text, markup=False, soft_wrap=True)
+    if options.out:
+        (options.out / "comparison.md").write_text(text, encoding="utf-8")
+        console.print(f"written to {options.out / 'comparison.md'}")
 
 
 def _with_progress(jobs: Sequence[Job], options: Options, console: Console) -> list[Result]:
