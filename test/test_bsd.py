@@ -141,9 +141,54 @@ def test_the_lamp_comes_and_goes_with_hysteresis():
         t = 0.5 + i * CYCLE_S
         pair = levels(look(function, t, *([beside(-1.0, 1.5)] if i % 5 == 0 else [])))
         assert pair == (1.0, 0.0), "a flickering track must not make the lamp flicker"
-    after = [levels(look(function, 2.0 + i * CYCLE_S)) for i in range(20)]
+    after = [levels(look(function, 2.0 + i * CYCLE_S, beside(-1.0, 6.0))) for i in range(20)]
     out = after.index((0.0, 0.0)) * CYCLE_S
-    assert 0.2 <= out <= 0.55
+    assert 0.2 <= out <= 0.55, "who is seen to have left lets the lamp go out"
+
+
+def dark_after(closing, x, seen_s=1.0, speed=20.0):
+    """Seconds until the lamp is dark for somebody who vanishes at ``x`` after ``seen_s`` beside the car."""
+    function = bsd()
+    for i in range(round(seen_s / CYCLE_S)):
+        track = beside(x + closing * (i * CYCLE_S - seen_s), 1.5, v=speed + closing)
+        lamp = levels(look(function, i * CYCLE_S, track, speed=speed))
+    assert lamp == (1.0, 0.0)
+    for i in range(200):
+        if levels(look(function, seen_s + i * CYCLE_S, speed=speed)) == (0.0, 0.0):
+            return i * CYCLE_S
+    return math.inf
+
+
+@pytest.mark.parametrize("closing", [-0.4, 0.0, 1.0, 3.0, 5.0])
+def test_who_vanishes_beside_the_car_is_held_until_he_should_have_left_the_zone(closing):
+    p = BsdParams()
+    ahead = p.mirror_x_m - (0.0 - 2.25)
+    leaves = ahead / closing if closing > 0.0 else math.inf
+    assert dark_after(closing, 0.0) == pytest.approx(min(leaves, p.hold_s) + p.off_s, abs=0.2)
+
+
+def test_who_vanishes_behind_the_zone_or_was_hardly_seen_is_not_held():
+    off = BsdParams().off_s
+    assert dark_after(10.0, -15.0) <= off + 0.05
+    assert dark_after(0.0, -1.0, seen_s=0.35) <= off + 0.05
+
+
+def test_a_held_road_user_who_is_seen_again_counts_once_and_where_he_is():
+    function = bsd()
+    watch(lambda t: [beside(-1.0, 1.5)], 1.0, function)
+    look(function, 1.0)
+    rows = [levels(look(function, 1.05 + i * CYCLE_S, beside(-1.0, 6.0))) for i in range(20)]
+    assert rows[-1] == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("gap", [-0.2, 3.8])
+def test_who_is_in_the_zone_stays_in_with_some_slack(gap):
+    """A track beside the doors rests on little of a flank; it wanders sideways."""
+    assert lit(watch(lambda t: [beside(-1.0, gap, width=0.8)], 1.0)) == {(0.0, 0.0)}
+    function = bsd()
+    watch(lambda t: [beside(-1.0, 1.5, width=0.8)], 0.5, function)
+    rows = [levels(look(function, 0.5 + i * CYCLE_S, beside(-1.0, gap, width=0.8))) for i in range(30)]
+    assert set(rows) == {(1.0, 0.0)}
 
 
 @pytest.mark.parametrize("lever", list(Indicator))

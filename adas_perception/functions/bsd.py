@@ -2,6 +2,9 @@
 
 Two zones on each side, bent along the road: the adjacent zone from behind the rear bumper to the driver's eye, and
 the rear zone behind it, where the time to collision counts. Level 1 informs, level 2 warns a driver who indicates.
+
+Beside the doors hardly a radar sees anything, and what it sees there is the end of a flank. So who is in the zone
+stays in with some slack, and who vanishes there is taken to drive on as before until it should have left the zone.
 """
 
 from __future__ import annotations
@@ -72,9 +75,15 @@ class BsdParams(Params):
     speed_min_mps: float = param(2.78, "BSD works from this speed", unit="m/s", low=0.0, high=15.0)
     cycles_min: int = param(2, "sensor cycles before an object counts", low=1, high=20)
     zone_inner_m: float = param(0.5, "nearest edge of the zones, from the body", unit="m", low=0.0, high=1.0)
-    zone_outer_m: float = param(3.0, "farthest edge of the zones, from the body", unit="m", low=2.0, high=5.0)
+    zone_outer_m: float = param(
+        3.7, "farthest edge of the zones, from the body: 3 m and half of what is left to the lane after the next",
+        unit="m", low=2.0, high=5.0,
+    )  # fmt: skip
     zone_behind_m: float = param(3.0, "adjacent zone: so far behind the bumper", unit="m", low=0.0, high=10.0)
     mirror_x_m: float = param(1.9, "adjacent zone: up to here, the driver's eye", unit="m", low=0.0, high=4.0)
+    slack_m: float = param(0.5, "who is in the adjacent zone stays in so far beside it", unit="m", low=0.0, high=2.0)
+    hold_s: float = param(3.0, "longest memory of who vanished in the adjacent zone", unit="s", low=0.0, high=10.0)
+    known_s: float = param(0.5, "only who was seen there so long is remembered", unit="s", low=0.0, high=5.0)
     rear_zone_m: float = param(80.0, "rear zone: so far behind the bumper", unit="m", low=10.0, high=150.0)
     closing_mps: tuple[float, ...] = param(
         (10.0, 15.0), "closing speeds of types A and B", unit="m/s", low=1.0, high=50.0
@@ -82,12 +91,32 @@ class BsdParams(Params):
     ttc_s: tuple[float, ...] = param(
         (2.5, 3.0, 3.5), "time to collision of types A, B, C", unit="s", low=1.0, high=10.0
     )
+    gap_margin_m: float = param(
+        1.0, "closing traffic is taken to be so much nearer, for its unknown length", unit="m", low=0.0, high=3.0
+    )
     ttc_margin_s: float = param(0.3, "earlier by the delay until the lamp is on", unit="s", low=0.0, high=2.0)
     moving_mps: float = param(1.5, "slower objects are infrastructure", unit="m/s", low=0.2, high=5.0)
     overtaking_mps: float = param(0.5, "slower than the car by this is being overtaken", unit="m/s", low=0.1, high=5.0)
     overtaking_s: float = param(2.0, "who is overtaken counts after so long in the zone", unit="s", low=0.0, high=5.0)
     on_s: float = param(0.15, "taken this long lights the lamp; 0.3 s is the limit", unit="s", low=0.0, high=0.3)
     off_s: float = param(0.5, "free this long puts the lamp out", unit="s", low=0.0, high=2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """Somebody in the adjacent zone, along the road in base_link; ``taken`` tells that it lights the lamp."""
+
+    side: Side
+    since_ns: int
+    seen_ns: int
+    rear_m: float
+    front_m: float
+    closing_mps: float
+    taken: bool
+
+    def moved_m(self, now_ns: int) -> float:
+        """Return how far it has come nearer since it was seen, at its last speed."""
+        return self.closing_mps * seconds(now_ns - self.seen_ns)
 
 
 class Lamp:
@@ -109,13 +138,17 @@ class Lamp:
         return self.lit
 
 
+def _side(n: Neighbour) -> Side:
+    return Side.LEFT if n.d_m > 0.0 else Side.RIGHT
+
+
 class Bsd:
     """Blind spot detection on both sides; it never asks for actuation."""
 
     def __init__(self, params: BsdParams, limits: Limits) -> None:
         self._p = params
         self._lamps = self._dark()
-        self._zone_since_ns: dict[int, int] = {}
+        self._occupants: dict[int, Occupant] = {}
 
     def step(
         self,
@@ -154,28 +187,61 @@ class Bsd:
 
     def _zones(self, now_ns: int, ego: EgoState, near: Iterable[Neighbour]) -> dict[Side, float]:
         """Return the shortest time to collision of each taken side, 0 for somebody beside the car."""
-        p, v = self._p, self._p.vehicle
-        taken: dict[Side, float] = {}
-        since: dict[int, int] = {}
+        closing_in: dict[Side, float] = {}
+        present: dict[int, Occupant] = {}
+        ids: set[int] = set()
         for n in near:
-            side = Side.LEFT if n.d_m > 0.0 else Side.RIGHT
-            beside = abs(n.d_m) - v.width_m / 2.0
-            in_strip = beside > p.zone_inner_m and beside - n.half_width_m < p.zone_outer_m
-            if not in_strip or n.vs_mps < p.moving_mps:
+            ids.add(n.track.id)
+            occupant = self._occupant(now_ns, n, ego.speed_mps)
+            if occupant is not None:
+                present[n.track.id] = occupant
                 continue
-            front, rear = n.s_m + n.half_length_m, n.s_m - n.half_length_m
-            closing = n.vs_mps - ego.speed_mps
-            if front > -v.rear_overhang_m - p.zone_behind_m and rear < p.mirror_x_m:
-                since[n.track.id] = self._zone_since_ns.get(n.track.id, now_ns)
-                long_enough = seconds(now_ns - since[n.track.id]) >= p.overtaking_s
-                if closing > -p.overtaking_mps or long_enough:
-                    taken[side] = 0.0
-                continue
-            gap = -v.rear_overhang_m - front
-            if 0.0 < gap < p.rear_zone_m and closing > 0.0 and gap / closing <= self._ttc_limit(closing):
-                taken[side] = min(taken.get(side, math.inf), gap / closing)
-        self._zone_since_ns = since
-        return taken
+            side, ttc = self._closing_in(n, ego.speed_mps)
+            closing_in[side] = min(closing_in.get(side, math.inf), ttc)
+        held = {i: o for i, o in self._occupants.items() if i not in ids and self._hidden(now_ns, o)}
+        self._occupants = held | present
+        beside = {o.side: 0.0 for o in self._occupants.values() if o.taken}
+        return {side: ttc for side, ttc in closing_in.items() if math.isfinite(ttc)} | beside
+
+    def _occupant(self, now_ns: int, n: Neighbour, ego_mps: float) -> Occupant | None:
+        """Return a track as somebody in the adjacent zone, if it is there."""
+        p = self._p
+        before = self._occupants.get(n.track.id)
+        slack = p.slack_m if before else 0.0
+        front, rear = n.s_m + n.half_length_m, n.s_m - n.half_length_m
+        lengthwise = front > self._zone_rear_m and rear < p.mirror_x_m
+        if not lengthwise or not self._in_strip(n, slack) or n.vs_mps < p.moving_mps:
+            return None
+        since = before.since_ns if before else now_ns
+        closing = n.vs_mps - ego_mps
+        taken = closing > -p.overtaking_mps or seconds(now_ns - since) >= p.overtaking_s
+        return Occupant(_side(n), since, now_ns, rear, front, closing, taken)
+
+    def _hidden(self, now_ns: int, o: Occupant) -> bool:
+        """Return whether somebody who is no longer seen must still be in the zone."""
+        p, moved = self._p, o.moved_m(now_ns)
+        known = seconds(o.seen_ns - o.since_ns) >= p.known_s
+        recent = 0.0 <= seconds(now_ns - o.seen_ns) < p.hold_s
+        return known and recent and o.front_m + moved > self._zone_rear_m and o.rear_m + moved < p.mirror_x_m
+
+    def _closing_in(self, n: Neighbour, ego_mps: float) -> tuple[Side, float]:
+        """Return the side of a track and its time to collision if that is short enough to count, else infinity."""
+        p, side = self._p, _side(n)
+        closing = n.vs_mps - ego_mps
+        gap = -self._p.vehicle.rear_overhang_m - n.s_m - n.half_length_m
+        counts = self._in_strip(n, 0.0) and n.vs_mps >= p.moving_mps and 0.0 < gap < p.rear_zone_m and closing > 0.0
+        near = counts and (gap - p.gap_margin_m) / closing <= self._ttc_limit(closing)
+        return side, gap / closing if near else math.inf
+
+    def _in_strip(self, n: Neighbour, slack_m: float) -> bool:
+        """Return whether a track is beside the car's own strip of road and not two lanes over."""
+        p = self._p
+        beside = abs(n.d_m) - p.vehicle.width_m / 2.0
+        return beside > p.zone_inner_m - slack_m and beside - n.half_width_m < p.zone_outer_m + slack_m
+
+    @property
+    def _zone_rear_m(self) -> float:
+        return -self._p.vehicle.rear_overhang_m - self._p.zone_behind_m
 
     def _ttc_limit(self, closing_mps: float) -> float:
         """Return the time to collision from which a closing road user counts, by ISO 17387's types."""
@@ -203,7 +269,7 @@ class Bsd:
         return decide(Function.BSD, now_ns, sample_ns, level, state.name, reason.name, values)
 
     def _off(self, now_ns: int, sample_ns: int, reason: Reason) -> Decision:
-        self._lamps, self._zone_since_ns = self._dark(), {}
+        self._lamps, self._occupants = self._dark(), {}
         level = Level.OK if reason in (Reason.GEAR, Reason.SPEED) else Level.WARN
         values = {"left_level": 0.0, "right_level": 0.0}
         return decide(Function.BSD, now_ns, sample_ns, level, State.OFF.name, reason.name, values)
