@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import can
 
 from adas_perception.can.codec import Frame
+from adas_perception.can.log import FrameLog
 
 HOST = "127.0.0.1"
 PROBE_TIMEOUT_S = 2.0
@@ -27,14 +29,15 @@ SHUTDOWN_S = 2.0
 
 _ARPHRD_CAN = "280"
 _IFF_UP = 1
+_CAN_ERR_BUSOFF = 0x40  # linux/can/error.h
 
 
 class BusError(RuntimeError):
     """A CAN bus cannot be used; the message says which, why and what to do."""
 
 
-def open_bus(interface: str, channel: str, bitrate: int = 500_000) -> can.BusABC:
-    """Open a bus of any python-can interface; raises BusError."""
+def open_bus(interface: str, channel: str, bitrate: int = 500_000, data_bitrate: int = 0) -> can.BusABC:
+    """Open a bus of any python-can interface, as CAN FD with a ``data_bitrate``; raises BusError."""
     if interface == "remote":
         _require_server(channel)
     if interface == "socketcan" and not socketcan_available(channel):
@@ -43,8 +46,9 @@ def open_bus(interface: str, channel: str, bitrate: int = 500_000) -> can.BusABC
             f"'sudo ip link add {channel} type vcan && sudo ip link set {channel} up', "
             f"or bring up a real one with 'sudo ip link set {channel} up type can bitrate {bitrate}'"
         )
+    fd: dict[str, Any] = {"fd": True, "data_bitrate": data_bitrate} if data_bitrate else {}
     try:
-        bus = can.Bus(interface=interface, channel=channel, bitrate=bitrate)
+        bus = can.Bus(interface=interface, channel=channel, bitrate=bitrate, **fd)
     except can.CanInterfaceNotImplementedError as error:
         raise BusError(_no_interface(interface, error)) from error
     except Exception as error:  # each driver of python-can raises its own kind
@@ -79,11 +83,14 @@ def socketcan_available(channel: str) -> bool:
 class Port:
     """A bus as the control loop sees it: ``send`` never raises and never waits long.
 
-    ``sent`` and ``dropped`` count frames; one thread may send while another receives.
+    ``sent`` and ``dropped`` count frames; one thread may send while another receives. With ``fd`` frames go out
+    in the CAN FD format; a log gets every frame that passed.
     """
 
-    def __init__(self, bus: can.BusABC) -> None:
+    def __init__(self, bus: can.BusABC, fd: bool = False, log: FrameLog | None = None) -> None:
         self._bus = bus
+        self._fd = fd
+        self._log = log
         self._closed = False
         self.sent = 0
         self.dropped = 0
@@ -94,17 +101,26 @@ class Port:
         if not self._closed:
             # Each driver raises its own kind; whatever it is, the next tick must come.
             with contextlib.suppress(Exception):
-                message = can.Message(arbitration_id=frame.id, data=frame.data, is_extended_id=False, check=True)
+                message = can.Message(
+                    arbitration_id=frame.id,
+                    data=frame.data,
+                    is_extended_id=False,
+                    is_fd=self._fd,
+                    bitrate_switch=self._fd,
+                    check=True,
+                )
                 self._bus.send(message, timeout=SEND_TIMEOUT_S)
                 taken = True
+                if self._log is not None:
+                    self._log.write(message, received=False)
         self.sent += taken
         self.dropped += not taken
         return taken
 
     def receive(self, timeout_s: float) -> Frame | None:
-        """Return the next classic data frame with an 11-bit identifier, or None after ``timeout_s``.
+        """Return the next data frame with an 11-bit identifier, or None after ``timeout_s``.
 
-        Raises BusError when the bus is gone.
+        CAN FD frames are passed over unless the port is one of CAN FD. Raises BusError when the bus is gone or off.
         """
         if self._closed:
             raise BusError(f"CAN bus {self._bus.channel_info} is closed; open it again")
@@ -113,11 +129,28 @@ class Port:
         except Exception as error:  # each driver raises its own kind
             self._closed = True
             raise BusError(f"CAN bus {self._bus.channel_info} is gone ({error}); open it again") from error
-        if message is None or message.is_extended_id or message.is_error_frame:
+        if message is None:
+            if self._bus.state is can.BusState.ERROR:
+                raise self._off()
             return None
-        if message.is_remote_frame or message.is_fd:
+        if message.is_error_frame and message.arbitration_id & _CAN_ERR_BUSOFF:
+            raise self._off()
+        if self._log is not None:
+            self._log.write(message, received=True)
+        if message.is_extended_id or message.is_error_frame or message.is_remote_frame:
+            return None
+        if message.is_fd and not self._fd:
             return None
         return Frame(message.arbitration_id, bytes(message.data))
+
+    def flush(self) -> None:
+        """Throw away what waits in the driver, where the driver can."""
+        with contextlib.suppress(Exception):
+            self._bus.flush_tx_buffer()
+
+    def _off(self) -> BusError:
+        self._closed = True
+        return BusError(f"CAN bus {self._bus.channel_info} is off after too many errors; check wiring and bit rate")
 
     def close(self) -> None:
         """Close the bus; returns soon even when the other end hangs."""

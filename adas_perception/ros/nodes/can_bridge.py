@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import dataclass
 
 from ackermann_msgs.msg import AckermannDriveStamped
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
+from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import Joy
 
-from adas_perception.can.bus import BusError
 from adas_perception.can.codec import Codec, Frame
+from adas_perception.can.e2e import Trust
 from adas_perception.can.hmi import Hmi, hmi_from_states
+from adas_perception.can.link import Spacing
 from adas_perception.can.messages import PEDALS, SPEED
-from adas_perception.can.vehicle import Transmitter, VehicleReceiver
+from adas_perception.can.vehicle import REQUESTS, Transmitter, VehicleReceiver
+from adas_perception.can.watchdog import Watchdog
+from adas_perception.params import param
 from adas_perception.resources import config_path
 from adas_perception.ros import convert
-from adas_perception.ros.bus_port import BusParams, open_port
+from adas_perception.ros.bus_port import BusParams, open_link, open_log
 from adas_perception.ros.node import AdasNode
 from adas_perception.ros.table import STATES
 from adas_perception.types import Command, Function, FunctionState, Level, nanoseconds
@@ -24,17 +30,31 @@ from adas_perception.types import Command, Function, FunctionState, Level, nanos
 PERIOD_S = 0.02
 RECEIVE_TIMEOUT_S = 0.1
 SHOWN_S = 0.3
+SPACING_S = 0.005
+HEALTH_PERIOD_S = 0.1
+
+
+@dataclass(frozen=True)
+class BridgeParams(BusParams):
+    """Which bus, and when the bridge falls silent by itself."""
+
+    can_log: str = param("", "bus log to write, its kind by the suffix: .log .asc .blf .mf4; empty: none")
+    watchdog_s: float = param(0.2, "hang of the sending loop that silences the bus", unit="s", low=0.05, high=2.0)
 
 
 class CanBridgeNode(AdasNode):
     """Sends every frame from fresh state; without a fresh command the frames say 'no request'."""
 
     def __init__(self) -> None:
-        super().__init__("can_bridge", BusParams)
+        super().__init__("can_bridge", BridgeParams)
         self._reading = False
         self._reader = threading.Thread(target=self._read, name="can reader", daemon=True)
-        self._port = open_port(self.params)
+        self._log = open_log(self.params.can_log)
+        self._link = open_link(self.params, self._log)
+        self._watchdog = Watchdog(self.params.watchdog_s, self._hung, self._link.unmute)
+        self._spacing = Spacing(nanoseconds(SPACING_S))
         codec = Codec(config_path("adas.dbc"))
+        self._request_ids = {codec.messages[name].id for name in REQUESTS}
         self._transmitter = Transmitter(codec, self.limits())
         self._receiver = VehicleReceiver(codec)
         # What is shown, with the time it was heard: a dead function must not be shown as alive.
@@ -49,8 +69,15 @@ class CanBridgeNode(AdasNode):
         for topic in STATES:
             self.listen(topic, DiagnosticArray, convert.to_state, self._on_state)
         self.create_timer(PERIOD_S, self._send)
+        # The loop and the wire live in real time, whatever /clock says.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._postponed = self.create_timer(SPACING_S, self._send_new, clock=steady)
+        self._postponed.cancel()
+        self.create_timer(PERIOD_S, lambda: self._watchdog.kick(time.monotonic_ns()), clock=steady)
+        self.create_timer(HEALTH_PERIOD_S, self._judge, clock=steady)
         self._reading = True
         self._reader.start()
+        self._watchdog.start()
 
     # --- to the car ---
 
@@ -59,6 +86,13 @@ class CanBridgeNode(AdasNode):
 
     def _on_command(self, command: Command) -> None:
         self._command, self._received_ns = command, self.now_ns()
+        if self._spacing.free(time.monotonic_ns()):
+            self._send_new()
+        else:
+            self._postponed.reset()
+
+    def _send_new(self) -> None:
+        self._postponed.cancel()
         self._send(new=True)
 
     def _on_state(self, state: FunctionState) -> None:
@@ -72,22 +106,20 @@ class CanBridgeNode(AdasNode):
         return hmi_from_states(states, mode if known else "DISENGAGED", takeover=takeover and known)
 
     def _send(self, new: bool = False) -> None:
-        now_ns = self.now_ns()
+        now_ns, made_ns = self.now_ns(), time.monotonic_ns()
         for frame in self._transmitter.frames(now_ns, self._command, self._received_ns, self._hmi(now_ns), new):
-            self._port.send(frame)
-        self.figures["frames sent"] = float(self._port.sent)
-        self.figures["frames dropped"] = float(self._port.dropped)
-        self.figures["values refused"] = float(sum(self._transmitter.refused.values()))
+            self._link.send(frame, made_ns)
+            if frame.id in self._request_ids:
+                self._spacing.sent(made_ns)
+
+    def _hung(self, age_s: float) -> None:
+        self._link.mute(f"the sending loop hung for {age_s:.2f} s")
 
     # --- from the car ---
 
     def _read(self) -> None:
         while self._reading:
-            try:
-                frame = self._port.receive(RECEIVE_TIMEOUT_S)
-            except BusError as error:
-                self.level, self.message = Level.ERROR, str(error)
-                return
+            frame = self._link.receive(RECEIVE_TIMEOUT_S)
             if frame is not None and self.context.ok():
                 self._on_frame(frame)
 
@@ -102,10 +134,37 @@ class CanBridgeNode(AdasNode):
         if ego is not None and driver is not None and decoded.name == PEDALS:
             self._driver.publish(convert.from_driver(driver, ego))
 
+    # --- what the heartbeat says ---
+
+    def _judge(self) -> None:
+        link, health = self._link, self._receiver.health(self.now_ns())
+        broken = [name for name, h in health.items() if h.trust is Trust.INVALID]
+        if link.fault:
+            self.level, self.message = Level.ERROR, link.fault
+        elif broken:
+            self.level, self.message = Level.WARN, f"end-to-end protection fails: {', '.join(broken)}"
+        else:
+            self.level, self.message = Level.OK, ""
+        self.figures = {
+            "frames sent": float(link.sent),
+            "frames dropped": float(link.dropped),
+            "values refused": float(sum(self._transmitter.refused.values())),
+            "bus outages": float(link.outages),
+            "last outage s": link.last_outage_s,
+            "loop hangs": float(self._watchdog.hangs),
+        }
+        for name, h in health.items():
+            self.figures |= {f"{name} {kind.value}": float(count) for kind, count in h.counts.items()}
+            if h.age_ns is not None:
+                self.figures[f"{name} age ms"] = h.age_ns / 1e6
+
     def destroy_node(self) -> None:
         """Stop reading, close the bus."""
         if self._reading:
             self._reading = False
+            self._watchdog.stop()
             self._reader.join(2 * RECEIVE_TIMEOUT_S)
-            self._port.close()
+            self._link.close()
+            if self._log is not None:
+                self._log.close()
         super().destroy_node()
