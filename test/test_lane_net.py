@@ -10,10 +10,11 @@ import yaml
 
 from adas_perception.inference import load_model_spec
 from adas_perception.models import road_render
-from adas_perception.models.lane_data import STRIDE, LaneClass, classify, encode_label, load_photos, make_sample
+from adas_perception.models.lane_data import STRIDE, Drawn, LaneClass, classify, encode_label, load_photos, make_sample
 from adas_perception.models.road_scene import PICTURE_HEIGHT, PICTURE_WIDTH, Marking, RoadShape, Scene, sample_scene
 from adas_perception.perception.camera import CameraModel
 
+NOTHING = np.zeros((PICTURE_HEIGHT, PICTURE_WIDTH), np.float32)
 WEIGHTS = Path(__file__).resolve().parents[1] / "adas_perception" / "models" / "weights"
 
 
@@ -22,6 +23,11 @@ def scene(offset=0.0, hill=0.0, markings=None):
     lines = markings or [line(-1.8, dash=3.0), line(1.8), line(5.4)]
     road = RoadShape(offset, 0.0, 0.0, 0.0, hill)
     return Scene(camera, road, (0.0, 3.6), 3.6, (-2.5, 6.0), tuple(lines), (), (), False)
+
+
+def drawn(here, hidden=NOTHING, bonnet=NOTHING, contrast=1.0):
+    """What the renderer would return, but for the picture."""
+    return Drawn(np.zeros((*NOTHING.shape, 3), np.uint8), hidden, bonnet, [contrast] * len(here.markings))
 
 
 def line(d, dash=0.0):
@@ -47,7 +53,7 @@ def test_every_sample_is_well_formed(index):
 
 def test_the_label_lies_on_the_line_also_in_the_gaps():
     here = scene()
-    classes, dashed, _ = encode_label(here, np.zeros((PICTURE_HEIGHT, PICTURE_WIDTH), np.float32))
+    classes, dashed, _ = encode_label(here, drawn(here))
     for x in (6.0, 10.0, 15.0, 25.0):
         for name, d, gaps in ((LaneClass.EGO_RIGHT, -1.8, 1.0), (LaneClass.EGO_LEFT, 1.8, 0.0)):
             u, v = here.camera.project(np.array([x, d])) / STRIDE
@@ -65,10 +71,33 @@ def test_classes_follow_the_side_of_the_car():
 def test_hidden_line_cells_have_no_weight_and_the_rest_has():
     hidden = np.zeros((PICTURE_HEIGHT, PICTURE_WIDTH), np.float32)
     hidden[150:] = 1.0
-    classes, _, weight = encode_label(scene(), hidden)
+    classes, _, weight = encode_label(scene(), drawn(scene(), hidden=hidden))
     on_line = classes[1:].max(axis=0) > 0.5
     assert (weight[40:][on_line[40:]] == 0.0).all() and on_line[40:].any()
     assert weight[:36].all() and weight[40:][classes[0, 40:] > 0.95].all()
+
+
+def test_the_bonnet_has_no_lines_and_counts():
+    bonnet = NOTHING.copy()
+    bonnet[160:] = 1.0
+    free, covered = (encode_label(scene(), drawn(scene(), bonnet=mask)) for mask in (NOTHING, bonnet))
+    assert free[0][1:, 40:].max() > 0.9 and covered[0][1:, 40:].max() == 0.0
+    assert (covered[0][:, :40] == free[0][:, :40]).all() and covered[2].all()
+
+
+def test_a_line_that_cannot_be_seen_is_neither_right_nor_wrong():
+    classes, _, weight = encode_label(scene(), drawn(scene(), contrast=0.01))
+    clear = encode_label(scene(), drawn(scene()))[0]
+    assert classes[1:].max() == 0.0 and (weight[clear[1:].max(axis=0) > 0.5] == 0.0).all()
+    assert weight.mean() > 0.8
+
+
+def test_the_contrast_tells_faded_paint_from_fresh():
+    fresh = scene(markings=[line(1.8), replace(line(-1.8), opacity=0.02)])
+    ground = road_render.trace_ground(fresh)
+    picture = np.full((PICTURE_HEIGHT - ground.top, PICTURE_WIDTH, 3), 0.3, np.float32)
+    strong, weak = road_render.paint_markings(picture, ground, fresh, np.random.default_rng(1))
+    assert strong > 0.5 and weak < 0.03
 
 
 def test_paint_is_where_the_label_is():
@@ -173,7 +202,7 @@ def test_mirrored_scenes_swap_left_and_right():
     here = scene()
     turned = replace(here, markings=tuple(replace(m, d_m=-m.d_m) for m in here.markings))
     planes = [
-        encode_label(s, np.zeros((PICTURE_HEIGHT, PICTURE_WIDTH), np.float32))[0]
+        encode_label(s, drawn(s))[0]
         for s in (here, replace(turned, camera=replace(here.camera, cx_px=PICTURE_WIDTH - 1 - here.camera.cx_px)))
     ]
     assert planes[0][MIRRORED][:, :, ::-1] == pytest.approx(planes[1], abs=1e-3)

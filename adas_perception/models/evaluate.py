@@ -74,7 +74,7 @@ def synthetic_scores(model: LaneModel, pictures: int, seed: int = TEST_SEED) -> 
         rng = np.random.default_rng((seed, i))
         scene = sample_scene(rng)
         scene = replace(scene, road=replace(scene.road, hill=0.0))
-        picture, _ = render(scene, rng)
+        picture = render(scene, rng).picture
         answer = model.backend.infer({model.spec.input_name: picture[None]})[model.spec.output_name][0]
         lanes = LaneTracker(LaneParams(estimate_pitch=False)).step(0, answer, scene.camera)
         names = classify(scene)

@@ -2,7 +2,7 @@
 
 A label has one plane per class of ``LaneClass`` on a grid of STRIDE pixels. Boundaries are labelled through the
 gaps between their dashes, because the net shall see the line and not the paint; where a vehicle hides a
-boundary the cell has no weight.
+boundary, or where it hardly differs from the road, the cell has no weight. On the car's own bonnet there is nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from adas_perception.models.road_scene import FloatArray, Marking, Scene, sample
 STRIDE = 4
 SPREAD_CELLS = 0.75  # deviation of the bell curve across a labelled line
 REACH_M = 110.0
+CONTRAST_MIN = 0.05
 
 
 class LaneClass(IntEnum):
@@ -47,6 +48,16 @@ class Sample:
     weight: npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A picture (H, W, 3) RGB, the masks (H, W) of what vehicles and the bonnet hide, each marking's contrast."""
+
+    picture: npt.NDArray[np.uint8]
+    hidden: FloatArray
+    bonnet: FloatArray
+    contrasts: Sequence[float]
+
+
 def load_photos(folder: Path | None) -> list[npt.NDArray[np.uint8]]:
     """Read the real pictures that serve as background above the horizon, as RGB."""
     files = sorted(folder.glob("*.jpg")) if folder else []
@@ -58,31 +69,32 @@ def make_sample(seed: Sequence[int], photos: Sequence[npt.NDArray[np.uint8]] = (
     """Draw the sample of a seed; the same seed gives the same sample."""
     rng = np.random.default_rng(seed)
     scene = sample_scene(rng)
-    picture, hidden = render(scene, rng, photos)
-    classes, dashed, weight = encode_label(scene, hidden)
-    return Sample(picture, classes, dashed, weight)
+    drawn = render(scene, rng, photos)
+    return Sample(drawn.picture, *encode_label(scene, drawn))
 
 
 def render(
     scene: Scene, rng: np.random.Generator, photos: Sequence[npt.NDArray[np.uint8]] = ()
-) -> tuple[npt.NDArray[np.uint8], FloatArray]:
-    """Draw the scene; returns the RGB picture and the mask (H, W) of what vehicles and the bonnet hide."""
+) -> Drawn:
+    """Draw the scene."""
     shape = (scene.camera.height_px, scene.camera.width_px)
-    picture, hidden = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32)
+    picture = np.zeros((*shape, 3), np.float32)
+    hidden, bonnet = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     ground = road_render.trace_ground(scene)
     road_effects.paint_background(picture, scene, rng, photos)
     below = picture[ground.top :]
     road_render.paint_surface(below, ground, scene, rng)
-    road_render.paint_markings(below, ground, scene, rng)
+    road_render.paint_edges(below, ground, scene, rng)
+    contrasts = road_render.paint_markings(below, ground, scene, rng)
     road_render.paint_shadows(below, ground, scene, rng)
     for barrier in scene.barriers:
         road_render.draw_barrier(picture, scene, barrier, rng)
     for vehicle in scene.vehicles:
         road_render.draw_vehicle(picture, hidden, scene, vehicle, rng)
     road_effects.light_and_weather(picture, ground, scene, rng)
-    if rng.random() < 0.25:
-        road_effects.draw_bonnet(picture, hidden, rng)
-    return road_effects.expose(picture, rng), hidden
+    if rng.random() < 0.4:
+        road_effects.draw_bonnet(picture, bonnet, scene.camera.horizon_row_px(), rng)
+    return Drawn(road_effects.expose(picture, rng), hidden, bonnet, contrasts)
 
 
 def classify(scene: Scene) -> list[LaneClass]:
@@ -110,14 +122,15 @@ def trace_marking(scene: Scene, marking: Marking) -> FloatArray:
 
 
 def encode_label(
-    scene: Scene, hidden: FloatArray
+    scene: Scene, drawn: Drawn
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Planes ``classes``, ``dashed`` and ``weight`` of a Sample."""
     h, w = scene.camera.height_px // STRIDE, scene.camera.width_px // STRIDE
     classes: FloatArray = np.zeros((len(LaneClass), h, w), np.float32)
     dashed: FloatArray = np.zeros((h, w), np.float32)
+    faint: FloatArray = np.zeros((h, w), np.float32)
     columns = np.arange(w) * STRIDE + (STRIDE - 1) / 2.0
-    for marking, name in zip(scene.markings, classify(scene), strict=True):
+    for marking, name, contrast in zip(scene.markings, classify(scene), drawn.contrasts, strict=True):
         uv = trace_marking(scene, marking)
         rows = np.arange(h) * STRIDE + (STRIDE - 1) / 2.0
         if len(uv) < 2:
@@ -128,11 +141,15 @@ def encode_label(
         # A flat line needs its distance across, not along the row.
         across = (columns[None, :] - u[:, None]) / STRIDE / np.sqrt(1.0 + lean[:, None] ** 2)
         bell = np.exp(-0.5 * (across / SPREAD_CELLS) ** 2) * inside[:, None]
+        if contrast < CONTRAST_MIN:
+            faint = np.maximum(faint, bell)
+            continue
         dashed = np.where(bell > classes.max(axis=0), float(marking.dashed), dashed)
         classes[name] = np.maximum(classes[name], bell)
+    classes *= 1.0 - cv2.resize(drawn.bonnet, (w, h), interpolation=cv2.INTER_AREA)
     total = classes[1:].sum(axis=0)
     classes[1:] /= np.maximum(total, 1.0)
     classes[0] = 1.0 - classes[1:].sum(axis=0)
-    covered = cv2.resize(hidden, (w, h), interpolation=cv2.INTER_AREA)
-    weight = np.where((covered > 0.5) & (classes[0] < 0.9), 0.0, 1.0)
-    return classes, dashed.astype(np.float32), weight.astype(np.float32)
+    covered = cv2.resize(drawn.hidden, (w, h), interpolation=cv2.INTER_AREA)
+    unknown = ((covered > 0.5) & (classes[0] < 0.9)) | (faint > 0.1)
+    return classes, dashed.astype(np.float32), np.where(unknown, 0.0, 1.0).astype(np.float32)

@@ -72,18 +72,28 @@ def light_and_weather(picture: FloatArray, ground: Ground, scene: Scene, rng: np
         blend(road, mirror, ground.visible * rng.uniform(0.05, 0.5))
 
 
-def draw_bonnet(picture: FloatArray, hidden: FloatArray, rng: np.random.Generator) -> None:
-    """Draw the car's own bonnet along the lower edge."""
+def draw_bonnet(picture: FloatArray, mask: FloatArray, horizon: float, rng: np.random.Generator) -> None:
+    """Draw the car's own bonnet, and at times the dashboard, along the lower edge; ``mask`` (H, W) is 1 where it is.
+
+    At least a quarter of the view between the row ``horizon`` and the lower edge stays free.
+    """
     height, width = picture.shape[:2]
-    rise = height * rng.uniform(0.03, 0.22)
-    u = np.linspace(-1.0, 1.0, width) * rng.uniform(0.6, 1.05) + rng.normal(0.0, 0.1)
+    rise = height * (rng.uniform(0.03, 0.2) if rng.random() < 0.5 else rng.uniform(0.15, 0.5))
+    rise = min(rise, 0.75 * (height - max(horizon, 0.0)))
+    u = np.linspace(-1.0, 1.0, width) * rng.uniform(0.4, 1.05) + rng.normal(0.0, 0.1)
     top = height - rise * np.clip(1.0 - np.abs(u) ** rng.uniform(2.0, 6.0), 0.0, 1.0)
-    alpha = np.clip(np.arange(height)[:, None] - top[None, :], 0.0, 1.0).astype(np.float32)
+    down = np.arange(height)[:, None] - top[None, :]
+    alpha = np.clip(down, 0.0, 1.0).astype(np.float32)
     base = rng.uniform(0.02, 0.7) * (1.0 + rng.normal(0.0, 0.1, 3))
-    shine = np.clip((np.arange(height)[:, None] - top) / rise, 0.0, 1.0)[..., None] * rng.uniform(-0.3, 0.3)
-    glossy = cv2.GaussianBlur(picture[::-1], (0, 0), 4.0) * rng.uniform(0.0, 0.5)
-    blend(picture, np.clip(base + shine + glossy, 0.0, 1.0), alpha)
-    np.maximum(hidden, alpha, out=hidden)
+    shine = np.clip(down / rise, 0.0, 1.0)[..., None] * rng.uniform(-0.3, 0.3)
+    glossy = cv2.GaussianBlur(picture[::-1], (0, 0), rng.uniform(2.0, 8.0)) * rng.uniform(0.0, 0.6)
+    body = base + shine + glossy
+    if rise > 0.15 * height:  # wipers, the gap to the windscreen, the dashboard
+        for start in np.sort(rng.uniform(0.25, 1.0, int(rng.integers(0, 4)))):
+            tone = rng.uniform(0.0, 0.25) if rng.random() < 0.7 else rng.uniform(0.2, 0.6)
+            blend(body, tone * (1.0 + rng.normal(0.0, 0.05, 3)), np.clip(down - start * rise, 0.0, 1.0))
+    blend(picture, np.clip(body, 0.0, 1.0), alpha)
+    np.maximum(mask, alpha, out=mask)
 
 
 def expose(picture: FloatArray, rng: np.random.Generator) -> npt.NDArray[np.uint8]:

@@ -131,6 +131,24 @@ def _paint_verge(picture: FloatArray, ground: Ground, rng: np.random.Generator, 
         blend(picture, grey[..., None], strip)
 
 
+def paint_edges(picture: FloatArray, ground: Ground, scene: Scene, rng: np.random.Generator) -> None:
+    """Gutters, berms, kerb stones, dust and dry grass along the pavement's edges: bright or dark, but no paint."""
+    for edge, outwards in zip(scene.paved, (-1.0, 1.0), strict=True):
+        place = edge
+        for _ in range(int(rng.choice([0, 1, 2], p=[0.4, 0.35, 0.25]))):
+            width = float(rng.uniform(0.05, 0.25) if rng.random() < 0.5 else rng.uniform(0.2, 0.8))
+            low = place + outwards * float(rng.uniform(-0.05, 0.1))
+            place = low + outwards * width
+            wander = rng.uniform(0.0, 0.1) * np.sin(ground.s / rng.uniform(2.0, 10.0) + rng.uniform(0.0, 6.0))
+            offset = ground.d - wander
+            alpha = coverage(offset, ground.step_d, min(low, place), max(low, place)) * ground.visible
+            if rng.random() < 0.3:  # dust lies in heaps
+                alpha = alpha * np.clip(0.8 + noise_at(ground, rng, 1, 0.1, stretch=rng.uniform(1.0, 6.0)), 0.0, 1.0)
+            grey = rng.uniform(0.03, 0.2) if rng.random() < 0.4 else rng.uniform(0.35, 0.95)
+            tint = np.clip(1.0 + rng.normal(0.0, 0.05) * np.array([1.0, 0.3, -1.2]), 0.5, 1.5)
+            blend(picture, np.clip(grey * tint, 0.0, 1.0), alpha * rng.uniform(0.4, 1.0))
+
+
 def _paint_repairs(level: FloatArray, ground: Ground, scene: Scene, rng: np.random.Generator, slabs: bool) -> None:
     """Joints, tar seams and patches: the lines that are no lane lines."""
     low, high = scene.paved
@@ -155,15 +173,25 @@ def _paint_repairs(level: FloatArray, ground: Ground, scene: Scene, rng: np.rand
         level += rng.normal(0.0, 0.1) * box
 
 
-def paint_markings(picture: FloatArray, ground: Ground, scene: Scene, rng: np.random.Generator) -> None:
-    """Lane boundaries, and arrows, letters and bars that are none."""
+def paint_markings(picture: FloatArray, ground: Ground, scene: Scene, rng: np.random.Generator) -> list[float]:
+    """Paint lane boundaries, and arrows, letters and bars that are none; returns each boundary's contrast to the road.
+
+    The contrast is the mean change of brightness where there is most paint, less half the deviation of the road
+    there; 1 where none is in view.
+    """
     worn = noise_at(ground, rng, 1, 0.05) * 0.7 + noise_at(ground, rng, 0, 0.03) * 0.5
+    contrasts = []
     for marking in scene.markings:
-        alpha = marking_coverage(ground, marking)
+        alpha = marking_coverage(ground, marking) * ground.visible
         holes = np.clip(1.5 - 2.2 * marking.wear + worn, 0.0, 1.0) if marking.wear > 0.15 else 1.0
-        blend(picture, marking.colour, alpha * marking.opacity * holes * ground.visible)
+        painted = alpha > 0.6 * alpha.max()
+        before = picture[painted].mean(axis=-1)
+        blend(picture, marking.colour, alpha * marking.opacity * holes)
+        change = np.abs(picture[painted].mean(axis=-1) - before)
+        contrasts.append(float(change.mean() - 0.5 * before.std()) if alpha.max() > 0.05 else 1.0)
     if rng.random() < 0.3:
         _paint_symbols(picture, ground, scene, rng)
+    return contrasts
 
 
 def marking_coverage(ground: Ground, marking: Marking) -> FloatArray:
@@ -218,6 +246,11 @@ def paint_shadows(picture: FloatArray, ground: Ground, scene: Scene, rng: np.ran
     if rng.random() < 0.2:
         edge, reach = scene.paved[int(rng.integers(2))], rng.uniform(0.5, 6.0)
         shade *= 1.0 - depth * coverage(ground.d, ground.step_d + 0.05, edge - reach, edge + reach)
+    if rng.random() < 0.2:  # a rail with its posts, or wires
+        place = scene.paved[int(rng.integers(2))] + rng.normal(0.0, 1.0)
+        for _ in range(int(rng.integers(1, 4))):
+            place, width = place + rng.uniform(0.1, 0.5), rng.uniform(0.05, 0.4)
+            shade *= 1.0 - depth * coverage(ground.d, ground.step_d + 0.03, place, place + width)
     for vehicle in scene.vehicles:
         lean = rng.uniform(-1.0, 1.0)
         half = vehicle.width_m / 2.0
@@ -233,9 +266,16 @@ def draw_barrier(picture: FloatArray, scene: Scene, barrier: Barrier, rng: np.ra
     low = scene.camera.project(scene.road.place(s, barrier.d_m, barrier.bottom_m))
     high = scene.camera.project(scene.road.place(s, barrier.d_m, barrier.top_m))
     posts = scene.camera.project(scene.road.place(s, barrier.d_m, 0.0))
+    side = float(rng.uniform(0.25, 1.2))  # in the sun or in the shade
+    bands = [(0.0, 0.2, rng.uniform(0.2, 2.0)), (0.8, 1.0, rng.uniform(0.5, 2.0)), (0.4, 0.6, rng.uniform(0.5, 1.6))]
+    bands = [band for band in bands if rng.random() < 0.4]
     for i in range(len(s) - 1, 0, -1):
-        shade = float(rng.normal(1.0, 0.05))
+        shade = side * float(rng.normal(1.0, 0.05))
         _fill(picture, [low[i - 1], low[i], high[i], high[i - 1]], [c * shade for c in barrier.colour])
+        for start, end, gain in bands:  # dirt at the foot, a cap, the wave of a rail
+            a, b = low + start * (high - low), low + end * (high - low)
+            colour = [min(c * shade * float(gain), 1.0) for c in barrier.colour]
+            _fill(picture, [a[i - 1], a[i], b[i], b[i - 1]], colour)
         if barrier.posts and i % 2:
             _fill(picture, [posts[i], posts[i] + [1, 0], high[i] + [1, 0], high[i]], [c * 0.6 for c in barrier.colour])
 

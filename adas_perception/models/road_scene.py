@@ -142,7 +142,7 @@ def _shoulder(rng: np.random.Generator) -> float:
 def _camera(rng: np.random.Generator) -> CameraModel:
     """Camera of the cropped and resized picture: any field of view, horizon row and aspect ratio."""
     fov = np.radians(rng.uniform(40.0, 100.0))
-    aspect = 16.0 / 9.0 if rng.random() < 0.7 else rng.uniform(1.33, 2.0)
+    aspect = float(rng.choice([16.0 / 9.0, 4.0 / 3.0, rng.uniform(1.33, 2.0)], p=[0.55, 0.2, 0.25]))
     fx = PICTURE_WIDTH / 2.0 / np.tan(fov / 2.0)
     fy = fx * aspect * PICTURE_HEIGHT / PICTURE_WIDTH / (1.0 - CROP_TOP)
     camera = CameraModel(
@@ -184,7 +184,7 @@ def _markings(rng: np.random.Generator, boundaries: list[float], own: int, two_w
         outer = i in (0, last)
         centre = two_way and i == own + 1
         solid = rng.random() < (0.88 if outer else 0.55 if centre else 0.08)
-        if outer and rng.random() < 0.16:
+        if outer and rng.random() < 0.2:
             continue
         yellow = rng.random() < (0.45 if i == last or centre else 0.06)
         twin = rng.random() < (0.5 if centre else 0.04)
@@ -236,7 +236,7 @@ def _vehicles(rng: np.random.Generator, lanes: tuple[float, ...], own: int, two_
 def _barriers(rng: np.random.Generator, paved: tuple[float, float]) -> tuple[Barrier, ...]:
     barriers = []
     for edge, side in zip(paved, (-1.0, 1.0), strict=True):
-        if rng.random() < 0.45:
+        if rng.random() < 0.4:
             continue
         kind = int(rng.integers(4))
         grey = float(rng.uniform(0.3, 0.75))
@@ -244,6 +244,6 @@ def _barriers(rng: np.random.Generator, paved: tuple[float, float]) -> tuple[Bar
         colour = tuple(float(v) for v in np.clip(grey * tint, 0.0, 1.0))
         bottom, top = [(0.0, rng.uniform(0.7, 1.2)), (0.45, 0.8), (0.0, rng.uniform(0.08, 0.2)),
                        (0.0, rng.uniform(1.5, 5.0))][kind]  # fmt: skip
-        gap = rng.uniform(0.0, 0.4) if kind != 1 else rng.uniform(0.2, 1.5)
+        gap = rng.uniform(0.0, 0.4) if kind != 1 and rng.random() < 0.7 else rng.uniform(0.2, 2.0)
         barriers.append(Barrier(edge + side * float(gap), float(bottom), float(top), colour, kind == 1))  # type: ignore[arg-type]
     return tuple(barriers)

@@ -38,6 +38,7 @@ class LaneTrainConfig:
     out: Path
     backbone: Path | None = None  # ImageNet weights, None starts from random ones
     photos: Path | None = None  # real pictures for the view above the horizon
+    start: Path | None = None  # a checkpoint whose network is the beginning of a new run
     resume: Path | None = None  # a last.pt of the same run
     seed: int = 1
     steps: int = 20_000
@@ -127,7 +128,8 @@ def validate(net: LaneNet, batches: list[tuple[Tensor, Tensor]], device: str) ->
         total += float(on_line.sum())
     iou = both / either.clamp(min=1.0)
     scores = {f"iou_{name.name.lower()}": float(iou[name]) for name in LaneClass}
-    return {**scores, "iou_ego": float(iou[1:3].mean()), "dashed_accuracy": right / max(total, 1.0)}
+    means = {"iou_ego": float(iou[1:3].mean()), "iou_lines": float(iou[1:].mean())}
+    return {**scores, **means, "dashed_accuracy": right / max(total, 1.0)}
 
 
 def train_lane(config: LaneTrainConfig) -> Path:
@@ -137,6 +139,8 @@ def train_lane(config: LaneTrainConfig) -> Path:
     net = LaneNet()
     if config.backbone:
         net.backbone.load_imagenet(config.backbone)
+    if config.start:
+        net.load_state_dict(torch.load(config.start, map_location="cpu", weights_only=True)["net"])
     net = net.to(config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(net)
     fused = config.device == "cuda"
@@ -170,8 +174,8 @@ def train_lane(config: LaneTrainConfig) -> Path:
             with (config.out / "curve.jsonl").open("a") as curve:
                 curve.write(json.dumps({"step": step, "loss": loss.item(), **scores}) + "\n")
             print(f"\nstep {step}  " + "  ".join(f"{k} {v:.3f}" for k, v in scores.items()), flush=True)
-            if scores["iou_ego"] > best:
-                best = scores["iou_ego"]
+            if scores["iou_lines"] > best:
+                best = scores["iou_lines"]
                 torch.save({"net": average.state_dict(), "step": step, "scores": scores}, config.out / "best.pt")
             torch.save({
                 "net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
