@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from typer.testing import CliRunner
 from adas_perception.cli import app
 from adas_perception.params import ParameterError
 from adas_perception.sim.scorecard.command import Options, run_scorecard
+from adas_perception.sim.scorecard.criteria.braking import QuietDrive
 from adas_perception.sim.scorecard.farm import Job, play_all
+from adas_perception.sim.scorecard.manoeuvres.endurance import Endurance
 from adas_perception.sim.scorecard.play import Conditions, play
 from adas_perception.sim.scorecard.rows import Case, load_rows
 
@@ -80,6 +83,9 @@ def test_dask_gives_the_same_results_in_the_same_order(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     (row,) = load_rows(rows(tmp_path))
     jobs = [Job(c, Conditions(noise_seed=seed), "*") for c in row.cases for seed in (1, 2)]
+    long = Endurance("motorway", 2.0, 1)
+    jobs.append(Job(replace(row.cases[0], manoeuvre=long, criteria=(QuietDrive(),)), Conditions(), "*"))
+    assert long.parts() == 3
     heard: list[str] = []
     alone = play_all(jobs, lambda r: None)
     spread = play_all(jobs, lambda r: heard.append(r.case_id), workers=2)

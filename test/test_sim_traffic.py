@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from adas_perception.sim import bodies
 from adas_perception.sim.curve import Curve, Polyline, turn_knots
+from adas_perception.sim.following import Spot
 from adas_perception.sim.road import Road
 from adas_perception.sim.traffic import Actor, ActorSpec, Event, When
 
@@ -116,3 +118,36 @@ def test_kinds_are_known_by_name() -> None:
     assert not bodies.STEEL_PLATE.solid
     assert not bodies.GANTRY.solid
     assert all(kind.solid for kind in (bodies.CAR, bodies.CHILD, bodies.GUARD_RAIL, bodies.ROADWORKS_SIGN))
+
+
+def convoy(specs, seconds, ego=None, dt=0.05):
+    """Drive reacting road users; returns them and the smallest gap between neighbours in order."""
+    actors, smallest = tuple(Actor.from_spec(spec, ROAD) for spec in specs), math.inf
+    for k in range(round(seconds / dt)):
+        for actor in actors:
+            actor.step(dt, k * dt, ROAD, 0.0, actors, 0.0, ego(k * dt) if ego else None)
+        for a, b in itertools.pairwise(sorted(actors, key=lambda actor: actor.s_m)):
+            smallest = min(smallest, b.s_m - a.s_m - (a.spec.length_m + b.spec.length_m) / 2.0)
+    return actors, smallest
+
+
+@pytest.mark.parametrize("way", [None, Polyline([(0.0, -1.8), (5000.0, -1.8)])])
+def test_who_reacts_closes_up_to_a_slower_one_and_never_touches_it(way):
+    specs = [ActorSpec("slow", 200.0, -1.8, 15.0, reacts=True, way=way),
+             ActorSpec("fast", 100.0, -1.8, 30.0, reacts=True, way=way)]  # fmt: skip
+    (slow, fast), smallest = convoy(specs, 60.0)
+    assert smallest > 2.0
+    assert fast.speed_mps == pytest.approx(15.0, abs=0.5)
+    assert slow.speed_mps == pytest.approx(15.0, abs=1e-6)
+    assert 15.0 < slow.s_m - fast.s_m < 45.0
+
+
+def test_who_reacts_stops_behind_the_ego_and_passes_beside_it():
+    def stopping(t):
+        return Spot(60.0 + max(20.0 * t - 2.0 * t * t if t < 5.0 else 50.0, 0.0), -1.8, max(20.0 - 4.0 * t, 0.0))
+
+    (behind,), _ = convoy([ActorSpec("behind", 30.0, -1.8, 20.0, reacts=True)], 40.0, stopping)
+    assert behind.speed_mps < 0.3
+    assert 0.5 < 110.0 - behind.s_m - behind.spec.length_m / 2.0 < 5.0
+    (beside,), _ = convoy([ActorSpec("beside", 30.0, 1.8, 20.0, reacts=True)], 10.0, stopping)
+    assert beside.speed_mps == pytest.approx(20.0)

@@ -13,6 +13,7 @@ from enum import Enum
 
 from adas_perception.sim.bodies import CAR, Colour, Kind
 from adas_perception.sim.curve import Way
+from adas_perception.sim.following import Spot, following_mps2, next_ahead
 from adas_perception.sim.road import Road
 from adas_perception.types import ObjectClass
 
@@ -48,6 +49,8 @@ class ActorSpec:
 
     ``s_m`` and ``d_m`` count along ``way``, the road if None; ``turned_rad`` is its heading against the line.
     ``profile`` gives its speed at times (s, m/s), linear between them, and takes the place of speed events.
+    One that ``reacts`` holds its speed only as far as who is ahead of it on the same line lets it; it has no speed
+    events.
     """
 
     name: str
@@ -59,6 +62,7 @@ class ActorSpec:
     way: Way | None = None
     turned_rad: float = 0.0
     profile: tuple[tuple[float, float], ...] = ()
+    reacts: bool = False
     rgb: Colour | None = None
 
     @property
@@ -152,15 +156,16 @@ class Actor:
         ego_front_s_m: float,
         others: Sequence[Actor],
         ego_speed_mps: float = 0.0,
+        ego: Spot | None = None,
     ) -> None:
-        """Advance by ``dt_s``; ``ego_front_s_m`` is the ego's front bumper along the road."""
+        """Advance by ``dt_s``; ``ego_front_s_m`` is the ego's front bumper along the road, ``ego`` for who reacts."""
         if self._events:
             wait_s = self._wait(self._events[0], time_s, dt_s, ego_front_s_m, ego_speed_mps, others)
             if wait_s < dt_s:
                 self._begin(self._events.pop(0), time_s + wait_s)
         if self._resting():
             return
-        moved_m = self._advance(time_s, dt_s)
+        moved_m = self._follow(dt_s, others, ego) if self.spec.reacts else self._advance(time_s, dt_s)
         if self.spec.way is None and not road.straight:
             moved_m /= 1.0 - road.point(self.s_m).curvature * self.d_m
         self.s_m += moved_m
@@ -169,7 +174,7 @@ class Actor:
 
     def _resting(self) -> bool:
         still = self.speed_mps == 0.0 and self.accel_mps2 == 0.0 and self.d_rate_mps == 0.0
-        return still and self._change is None and self._shift is None and not self.spec.profile
+        return still and self._change is None and self._shift is None and not self.spec.profile and not self.spec.reacts
 
     def _wait(
         self, event: Event, time_s: float, dt_s: float, front_m: float, ego_mps: float, others: Sequence[Actor]
@@ -212,6 +217,20 @@ class Actor:
             return before * dt_s
         self.speed_mps, self.accel_mps2 = after, (after - before) / dt_s
         return (before + 4.0 * middle + after) / 6.0 * dt_s
+
+    def _follow(self, dt_s: float, others: Sequence[Actor], ego: Spot | None) -> float:
+        """Set the speed at the end of the step by who is ahead and return the way of the step."""
+        spots = [
+            Spot(other.s_m - other.spec.length_m / 2.0, other.d_m, other.speed_mps)
+            for other in others if other is not self and other.spec.way is self.spec.way
+        ]  # fmt: skip
+        if ego is not None and self.spec.way is None:
+            spots.append(ego)
+        front, before = self.s_m + self.spec.length_m / 2.0, self.speed_mps
+        accel = following_mps2(before, self.spec.speed_mps, front, next_ahead(front, self.d_m, spots))
+        self.speed_mps = max(before + accel * dt_s, 0.0)
+        self.accel_mps2 = (self.speed_mps - before) / dt_s
+        return (before + self.speed_mps) / 2.0 * dt_s
 
     def _shift_lane(self, time_s: float, dt_s: float) -> None:
         if self._shift is None:

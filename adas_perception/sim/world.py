@@ -16,6 +16,7 @@ from adas_perception.sim.camera import DEFAULT_CAMERA, Body, CameraRenderer
 from adas_perception.sim.contact import Contact, Pose, box_at, first_touch, outline, touches
 from adas_perception.sim.curve import RoadPoint
 from adas_perception.sim.driver import Cue, Driver
+from adas_perception.sim.following import Spot
 from adas_perception.sim.lane_camera import see_lanes
 from adas_perception.sim.scenarios import Scenario
 from adas_perception.sim.sensed import SensedWorld
@@ -105,8 +106,9 @@ class World(SensedWorld):
         before = [self._poses(actor) for actor in self.actors] if self.contact is None else []
         speed_before, time_before = self.car.speed_mps, self.time_s
         front = self.s_m + self.car.params.vehicle.front_x_m
+        ego = Spot(front - self.car.params.vehicle.length_m, self.d_m, speed_before)
         for actor in self.actors:
-            actor.step(dt_s, time_before, self.road, front, self.actors, speed_before)
+            actor.step(dt_s, time_before, self.road, front, self.actors, speed_before, ego)
         self.car.step(dt_s, accel_request_mps2, steering_request_rad, self.action, gear_request, hold)
         self.stamp_ns += nanoseconds(dt_s)
         self._scene = None

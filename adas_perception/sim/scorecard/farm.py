@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from adas_perception.params import ParameterError
-from adas_perception.sim.scorecard.play import Conditions, Result, play
+from adas_perception.sim.scorecard.play import Conditions, Result, drive_part, judge, play
 from adas_perception.sim.scorecard.rows import Case
+from adas_perception.sim.scorecard.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,19 @@ class Job:
     def __call__(self) -> Result:
         """Play the run."""
         return play(self.case, self.conditions, self.traces)
+
+    @property
+    def parts(self) -> range:
+        """Return the numbers of the parts that may be driven apart."""
+        return range(self.case.manoeuvre.parts())
+
+    def drive(self, part: int) -> Trace:
+        """Drive one part."""
+        return drive_part(self.case, self.conditions, part)
+
+    def judge(self, parts: Sequence[Trace]) -> Result:
+        """Judge the run by all its parts."""
+        return judge(self.case, self.conditions, self.traces, parts)
 
 
 Progress = Callable[[Result], None]
@@ -41,6 +56,13 @@ def play_all(jobs: Sequence[Job], progress: Progress, workers: int = 1, schedule
     return _spread(jobs, progress, workers, scheduler)
 
 
+def _submitted(client: Any, job: Job) -> Any:
+    """Hand a job to the workers, a long one in parts; the workers judge, so that no long trace travels back."""
+    if len(job.parts) == 1:
+        return client.submit(job, pure=False)
+    return client.submit(job.judge, [client.submit(job.drive, part, pure=False) for part in job.parts], pure=False)
+
+
 def _spread(jobs: Sequence[Job], progress: Progress, workers: int, scheduler: str) -> list[Result]:
     try:
         from distributed import Client, as_completed
@@ -56,7 +78,7 @@ def _spread(jobs: Sequence[Job], progress: Progress, workers: int, scheduler: st
     except (OSError, TimeoutError, ValueError) as error:
         raise ParameterError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error})") from None
     with client:
-        futures = [client.submit(job, pure=False) for job in jobs]
+        futures = [_submitted(client, job) for job in jobs]
         number = {future.key: i for i, future in enumerate(futures)}
         results: dict[int, Result] = {}
         for future, result in as_completed(futures, with_results=True):

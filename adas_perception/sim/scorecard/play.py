@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
-from adas_perception.pipeline import load_pipeline
+from adas_perception.limits import Limits, load_limits
+from adas_perception.params import Config
+from adas_perception.pipeline import Pipeline
+from adas_perception.resources import config_path
 from adas_perception.sim.loop import drive
 from adas_perception.sim.scorecard.criteria import Check
 from adas_perception.sim.scorecard.rows import Case
@@ -55,10 +60,21 @@ class Result:
 
 def play(case: Case, conditions: Conditions, traces: str = "failed") -> Result:
     """Drive and judge one run; its trace is kept if it failed and ``traces`` says so, or if that names the run."""
-    stage = case.manoeuvre.stage()
+    return judge(case, conditions, traces, [drive_part(case, conditions, i) for i in range(case.manoeuvre.parts())])
+
+
+def drive_part(case: Case, conditions: Conditions, number: int) -> Trace:
+    """Drive one part of a run; most have only one."""
+    stage = case.manoeuvre.part(number)
     if conditions.mu is not None:
         stage = replace(stage, car=replace(stage.car, mu=min(stage.car.mu, conditions.mu)))
-    trace = drive_stage(stage, conditions)
+    return drive_stage(stage, conditions)
+
+
+def judge(case: Case, conditions: Conditions, traces: str, parts: Sequence[Trace]) -> Result:
+    """Judge a run by the traces of its parts in order."""
+    stage, legs = case.manoeuvre.stage(), [leg for part in parts for leg in (*part.before, part)]
+    trace = replace(legs[-1], before=tuple(legs[:-1]))
     checks = tuple(check for criterion in case.criteria for check in criterion.judge(trace, stage))
     broken = tuple(
         f"{check.name}: {check.text}" for gate in case.gates for check in gate.judge(trace, stage) if not check.passed
@@ -69,7 +85,7 @@ def play(case: Case, conditions: Conditions, traces: str = "failed") -> Result:
     return Result(
         case.id, case.row, conditions.noise_seed, dict(case.varied), checks, broken,
         min((c.points for c in colours), default=float(passed)),
-        colours[0].colour if colours else "", trace if kept else None,
+        colours[0].colour if colours else "", legs[-1] if kept else None,
     )  # fmt: skip
 
 
@@ -88,7 +104,7 @@ def _drive_leg(stage: Stage, conditions: Conditions) -> Trace:
     world = new_world(stage, conditions)
     recorder = Recorder(world, stage.target)
     done_at: float | None = None
-    for output in drive(world, load_pipeline(conditions.preset, camera=world.camera)):
+    for output in drive(world, Pipeline(*_parameters(conditions.preset), camera=world.camera)):
         recorder.add(output)
         tick = recorder.last
         if recorder.over or done_at is not None and tick.time_s >= done_at:
@@ -96,6 +112,13 @@ def _drive_leg(stage: Stage, conditions: Conditions) -> Trace:
         if done_at is None and _ends(stage, tick):
             done_at = tick.time_s + _AFTER_S
     return recorder.finish()
+
+
+@lru_cache(maxsize=4)
+def _parameters(preset: str) -> tuple[Config, Limits]:
+    """Return the shipped parameters with a preset over them; read once, for there are many short runs."""
+    presets = [config_path(f"presets/{preset}.yaml")] if preset else []
+    return Config(config_path("adas.yaml"), *presets), load_limits(config_path("limits.yaml"))
 
 
 def _ends(stage: Stage, tick: Tick) -> bool:

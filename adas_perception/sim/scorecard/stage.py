@@ -40,3 +40,11 @@ class Manoeuvre(Params):
     def stage(self) -> Stage:
         """Return the run; raises ParameterError when the figures do not fit together."""
         raise NotImplementedError
+
+    def parts(self) -> int:
+        """Return into how many parts the run may be cut, which know nothing of each other; they are judged together."""
+        return 1
+
+    def part(self, number: int) -> Stage:
+        """Return one of the parts, counted from 0."""
+        return self.stage()

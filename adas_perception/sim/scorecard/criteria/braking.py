@@ -192,7 +192,7 @@ class QuietDrive(Criterion):
         return [
             at_most("brakings", brakings, 0.0),
             at_most("warnings", warnings / max(hours, 1.0), self.warnings_per_h, "1/h"),
-            at_most("contacts", float(trace.contact is not None), 0.0),
+            at_most("contacts", float(sum(leg.contact is not None for leg in legs)), 0.0),
         ]
 
 

@@ -66,6 +66,14 @@ class Endurance(Manoeuvre):
         """Return the first leg."""
         return self._leg(0)
 
+    def parts(self) -> int:
+        """Return the number of legs."""
+        return round(self.minutes * 60.0 / _LEG_S)
+
+    def part(self, number: int) -> Stage:
+        """Return a leg."""
+        return self._leg(number)
+
     def _leg(self, number: int) -> Stage:
         rng = Random(self.seed * 100003 + number)
         place = _SURROUNDINGS[self.place]
@@ -78,9 +86,7 @@ class Endurance(Manoeuvre):
         script = with_acc(speed)
         driver = DriverScript(script.phases, script.presses, wander_sigma_m=_WANDER_M)
         scenario = scene(f"{self.place} {number}", _LEG_S, speed, driver, actors, road=road, start_d_m=d)
-        legs = round(self.minutes * 60.0 / _LEG_S)
-        then = None if number + 1 >= legs else lambda trace: self._leg(number + 1)
-        return Stage(scenario, seed=self.seed * 1000 + number, then=then)
+        return Stage(scenario, seed=self.seed * 1000 + number)
 
 
 def _winding_road(rng: Random, place: Surrounding, length_m: float) -> Road:
@@ -114,16 +120,8 @@ def _traffic(
     ]
     walkers = enumerate(places(place.walkers))
     actors += [_walker(f"walker{i}", road, s, kerb - rng.uniform(2.6, 4.0), rng) for i, s in walkers]
-    for i, s in enumerate(places(place.oncoming)):
-        meets = (s - START_S_M) / speed_mps
-        other = speed_mps * rng.uniform(0.8, 1.1)
-        way = _backwards(road, s + other * meets, -RIGHT_LANE_M)
-        kind = KINDS[rng.choice(("car", "car", "van", "truck"))]
-        actors.append(ActorSpec(f"oncoming{i}", 0.0, 0.0, other, (), kind, way))
-    for i, s in enumerate(places(place.slower)):
-        other = rng.uniform(80.0, 100.0) * KMH
-        start = START_S_M + (s - START_S_M) * (1.0 - other / speed_mps)
-        actors.append(body(f"slower{i}", rng.choice(("truck", "car")), start + 15.0, RIGHT_LANE_M, other))
+    actors += _oncoming(rng, road, places(place.oncoming), speed_mps)
+    actors += _slower(rng, places(place.slower), speed_mps)
     actors += [body(f"sign{i}", "sign", s, kerb - 1.0, 0.0) for i, s in enumerate(places(place.signs))]
     actors += [
         body(f"bridge{i}", rng.choice(("bridge", "gantry")), s, 0.0, 0.0) for i, s in enumerate(places(place.bridges))
@@ -132,7 +130,49 @@ def _traffic(
         gap = rng.uniform(1.5, 3.0) * speed_mps + 5.0
         slow = Event(When.TIME, rng.uniform(10.0, 25.0), speed_mps * rng.uniform(0.6, 0.9), rng.uniform(0.5, 1.5))
         actors.append(body("lead", "car", ahead_m(gap, KINDS["car"], CAR), d_m, speed_mps, slow))
+    if rng.random() < 0.5:
+        kind = rng.choice(("car", "van", "truck"))
+        gap = rng.uniform(1.5, 3.0) * speed_mps + CAR.rear_overhang_m + KINDS[kind].length_m / 2.0
+        actors.append(body("follower", kind, START_S_M - gap, d_m, speed_mps * rng.uniform(1.0, 1.1), reacts=True))
     return actors
+
+
+def _oncoming(rng: Random, road: Road, meetings_m: list[float], speed_mps: float) -> list[ActorSpec]:
+    """Return who comes against the car in the other lane, one behind the other, met at places along the road."""
+    starts = []
+    for s in meetings_m:
+        other = speed_mps * rng.uniform(0.8, 1.1)
+        starts.append((s + other * (s - START_S_M) / speed_mps, other))
+    if not starts:
+        return []
+    farthest = max(start for start, _ in starts)
+    way = _backwards(road, farthest, -RIGHT_LANE_M)
+    kinds = [KINDS[rng.choice(("car", "car", "van", "truck"))] for _ in starts]
+    specs = [
+        ActorSpec(f"oncoming{i}", farthest - start, 0.0, other, (), kind, way, reacts=True)
+        for i, ((start, other), kind) in enumerate(zip(starts, kinds, strict=True))
+    ]
+    return _apart(specs)
+
+
+def _slower(rng: Random, meetings_m: list[float], speed_mps: float) -> list[ActorSpec]:
+    """Return who drives more slowly in the lane to the right, passed at places along the road."""
+    specs = []
+    for i, s in enumerate(meetings_m):
+        other = rng.uniform(80.0, 100.0) * KMH
+        start = START_S_M + (s - START_S_M) * (1.0 - other / speed_mps)
+        specs.append(body(f"slower{i}", rng.choice(("truck", "car")), start + 15.0, RIGHT_LANE_M, other, reacts=True))
+    return _apart(specs)
+
+
+def _apart(specs: list[ActorSpec]) -> list[ActorSpec]:
+    """Leave out who would start less than a second behind the one before him."""
+    kept: list[ActorSpec] = []
+    for spec in sorted(specs, key=lambda spec: -spec.s_m):
+        room = (spec.length_m + kept[-1].length_m) / 2.0 + spec.speed_mps if kept else 0.0
+        if not kept or kept[-1].s_m - spec.s_m >= room:
+            kept.append(spec)
+    return kept
 
 
 def _walker(name: str, road: Road, s_m: float, d_m: float, rng: Random) -> ActorSpec:
