@@ -12,6 +12,7 @@ import typer
 from adas_perception import __version__
 from adas_perception.can.bus import BusError
 from adas_perception.inference.backend import ModelError
+from adas_perception.inference.cli import app as engine_app
 from adas_perception.params import ParameterError
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(engine_app, name="engine")
 
 Out = Annotated[Path, typer.Option(help="folder for the results")]
 Preset = Annotated[str, typer.Option(help="preset laid over the parameters, for example 'guide'")]

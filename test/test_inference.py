@@ -59,14 +59,9 @@ def test_no_backend_at_all_is_one_sentence(model, no_tensorrt, monkeypatch):
         load_backend(model)
 
 
-def test_tensorrt_is_refused_without_libraries_or_engine(model, monkeypatch):
+def test_an_empty_shell_is_not_tensorrt(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", types.ModuleType("tensorrt"))
     with pytest.raises(ModelError, match="empty shell"):
-        load_backend(model, "tensorrt")
-    full = types.ModuleType("tensorrt")
-    full.Runtime = object
-    monkeypatch.setitem(sys.modules, "tensorrt", full)
-    with pytest.raises(ModelError, match="no engine lane_v1.engine"):
         load_backend(model, "tensorrt")
 
 

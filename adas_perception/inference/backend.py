@@ -7,8 +7,9 @@ order and takes the first that this machine can run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from numpy.typing import NDArray
 
@@ -27,46 +28,73 @@ class BackendUnavailableError(RuntimeError):
     """The backend cannot run on this machine; the message says why."""
 
 
+class EngineAbsentError(BackendUnavailableError):
+    """TensorRT and the GPU are there, the engine is not built yet."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a backend runs a network; each takes what concerns it."""
+
+    threads: int = 2  # of the processor
+    precision: str = "fp32"  # of the model file; part of the key of a TensorRT engine
+    dla_core: int = -1  # deep learning accelerator of a Jetson; -1: the GPU
+    cuda: str = "auto"  # the library that TensorRT's memory comes from
+    priority: int = 0  # of the CUDA stream, lower goes first
+
+
+_DEFAULT = Settings()
+
+
 class Backend(Protocol):
     """A loaded network."""
 
-    name: str  # tensorrt, openvino or onnxruntime
-    reason: str  # why this backend was chosen
+    @property
+    def name(self) -> str:
+        """Return tensorrt, openvino or onnxruntime."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Return why this backend was chosen."""
+        ...
 
     def infer(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Run the network once; keys are tensor names, shapes and types those of the model."""
         ...
 
 
-def _openers() -> dict[str, Callable[[Path, int], Backend]]:
+def _openers() -> dict[str, Callable[[Path, Settings], Any]]:
     from adas_perception.inference.onnxruntime_backend import OnnxRuntimeBackend
     from adas_perception.inference.openvino_backend import OpenVinoBackend
-    from adas_perception.inference.tensorrt_backend import TensorRtBackend
+    from adas_perception.inference.tensorrt.backend import TensorRtBackend
 
     return {"tensorrt": TensorRtBackend, "openvino": OpenVinoBackend, "onnxruntime": OnnxRuntimeBackend}
 
 
 BACKENDS = ("tensorrt", "openvino", "onnxruntime")
+# What a choice tries, in this order.
+_CHOICES = {"auto": BACKENDS, "cpu": BACKENDS[1:], **{name: (name,) for name in BACKENDS}}
 
 
-def load_backend(model: Path, backend: str = "auto", threads: int = 2) -> Backend:
-    """Load an ONNX file on the backend of that name, or on the first of BACKENDS that works here for ``auto``.
+def load_backend(model: Path, backend: str = "auto", settings: Settings = _DEFAULT) -> Backend:
+    """Load an ONNX file on the backend of that name; auto and cpu: on the first that works here.
 
     Raises ModelError when the file is missing or broken or when no backend can run it.
     """
-    if backend != "auto" and backend not in BACKENDS:
-        raise ModelError(f"backend '{backend}' is unknown; choose auto, {', '.join(BACKENDS)}")
+    if backend not in _CHOICES:
+        raise ModelError(f"backend '{backend}' is unknown; choose {', '.join(_CHOICES)}")
     if not model.is_file():
         raise ModelError(f"{model}: no such model file; check the path in models.yaml")
     if model.stat().st_size == 0:
         raise ModelError(f"{model}: the model file is empty; fetch it again")
     refusals = []
-    for name in BACKENDS if backend == "auto" else (backend,):
+    for name in _CHOICES[backend]:
         try:
-            loaded = _openers()[name](model, threads)
+            loaded = _openers()[name](model, settings)
         except BackendUnavailableError as error:
             refusals.append(f"{name}: {error}")
             continue
-        loaded.reason = "; ".join(refusals) or ("asked for" if backend != "auto" else "first choice")
-        return loaded
+        loaded.reason = "; ".join(refusals) or ("asked for" if backend in BACKENDS else "first choice")
+        return cast(Backend, loaded)
     raise ModelError(f"{model}: no backend can run it ({'; '.join(refusals)}); run 'adas check'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,16 @@ from adas_perception.params import ParameterError, read_yaml
 from adas_perception.resources import config_path, share_dir
 
 KINDS = ("lane", "object")
+FIELDS = ("path", "sha256", "kind", "url", "spec", "card", "variants")
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One entry; ``spec`` holds the fields of LaneSpec or DetectorSpec."""
+    """One entry; ``spec`` holds the fields of LaneSpec or DetectorSpec.
+
+    ``variants`` are files of other precisions by fp16 or int8; the entry's own file is fp32.
+    """
 
     name: str
     kind: str
@@ -28,24 +32,33 @@ class ModelSpec:
     url: str
     spec: Mapping[str, Any]
     listing: Path
+    variants: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def file(self) -> Path:
-        """Return the verified model file.
+    def file(self, precision: str = "fp32") -> Path:
+        """Return the verified model file of that precision.
 
         A relative path is looked for beside the list, in the shared folder, in the package and in ADAS_MODELS.
         Raises ModelError when it is missing or is another file than the list means.
         """
+        if precision == "fp32":
+            return self._find(self.path, self.sha256)
+        if precision not in self.variants:
+            known = ", ".join(("fp32", *self.variants))
+            raise ModelError(f"model '{self.name}': there is no {precision} file; known: {known}; see 'adas quantise'")
+        return self._find(self.variants[precision]["path"], self.variants[precision]["sha256"])
+
+    def _find(self, path: str, sha256: str) -> Path:
         folders = [self.listing.parent, share_dir(), PACKAGE]
         if "ADAS_MODELS" in os.environ:
             folders.append(Path(os.environ["ADAS_MODELS"]))
-        places = [folder / Path(self.path).expanduser() for folder in folders]
+        places = [folder / Path(path).expanduser() for folder in folders]
         file = next((p for p in places if p.is_file()), None)
         if file is None:
             source = f"fetch it from {self.url} and" if self.url else "correct its path in models.yaml or"
-            raise ModelAbsentError(f"model '{self.name}': no file {self.path}; {source} set ADAS_MODELS to its folder")
+            raise ModelAbsentError(f"model '{self.name}': no file {path}; {source} set ADAS_MODELS to its folder")
         actual = hashlib.sha256(file.read_bytes()).hexdigest()
-        if actual != self.sha256.lower():
-            raise ModelError(f"{file}: sha256 is {actual}, models.yaml expects {self.sha256}; fetch the file again")
+        if actual != sha256.lower():
+            raise ModelError(f"{file}: sha256 is {actual}, models.yaml expects {sha256}; fetch the file again")
         return file
 
 
@@ -74,11 +87,15 @@ def load_model_spec(name: str, listing: Path | None = None) -> ModelSpec:
     if not isinstance(entry, dict):
         raise ModelError(f"{listing}: model '{name}' must be a mapping with path, sha256, kind and spec")
     missing = [key for key in ("path", "sha256", "kind") if not isinstance(entry.get(key), str)]
-    unknown = set(entry) - {"path", "sha256", "kind", "url", "spec", "card"}
+    unknown = set(entry) - set(FIELDS)
     if missing or unknown:
         wrong = f"lacks {', '.join(missing)}" if missing else f"does not know {', '.join(sorted(map(str, unknown)))}"
-        raise ModelError(f"{listing}: model '{name}' {wrong}; an entry has path, sha256, kind, url, spec, card")
+        raise ModelError(f"{listing}: model '{name}' {wrong}; an entry has {', '.join(FIELDS)}")
     if entry["kind"] not in KINDS:
         raise ModelError(f"{listing}: model '{name}' has kind '{entry['kind']}'; choose {' or '.join(KINDS)}")
-    spec = entry.get("spec") or {}
-    return ModelSpec(name, entry["kind"], entry["path"], entry["sha256"], str(entry.get("url", "")), spec, listing)
+    spec, variants = entry.get("spec") or {}, entry.get("variants") or {}
+    for precision, variant in variants.items():
+        if precision not in ("fp16", "int8") or not isinstance(variant, dict) or set(variant) != {"path", "sha256"}:
+            raise ModelError(f"{listing}: model '{name}': variants are fp16 and int8, each with path and sha256")
+    url = str(entry.get("url", ""))
+    return ModelSpec(name, entry["kind"], entry["path"], entry["sha256"], url, spec, listing, variants)

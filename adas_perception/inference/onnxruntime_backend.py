@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from adas_perception.inference.backend import Arrays, BackendUnavailableError, ModelError
+from adas_perception.inference.backend import Arrays, BackendUnavailableError, ModelError, Settings
 
 
 class OnnxRuntimeBackend:
@@ -15,13 +15,13 @@ class OnnxRuntimeBackend:
 
     name = "onnxruntime"
 
-    def __init__(self, model: Path, threads: int) -> None:
+    def __init__(self, model: Path, settings: Settings) -> None:
         try:
             import onnxruntime
         except ImportError:
             raise BackendUnavailableError("the package onnxruntime is not installed") from None
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adas_perception.inference.backend import Arrays, BackendUnavailableError, ModelError
+from adas_perception.inference.backend import Arrays, BackendUnavailableError, ModelError, Settings
 
 
 class OpenVinoBackend:
@@ -16,20 +16,20 @@ class OpenVinoBackend:
 
     name = "openvino"
 
-    def __init__(self, model: Path, threads: int) -> None:
+    def __init__(self, model: Path, settings: Settings) -> None:
         try:
             import openvino
         except ImportError:
             raise BackendUnavailableError("the package openvino is not installed") from None
-        settings = {
+        properties = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_NUM_THREADS": settings.threads,
             # Some CPUs would compute in bfloat16 unasked; precision belongs into the model file.
             "INFERENCE_PRECISION_HINT": "f32",
         }
         core = openvino.Core()
         try:
-            compiled = core.compile_model(core.read_model(str(model)), "CPU", settings)
+            compiled = core.compile_model(core.read_model(str(model)), "CPU", properties)
         except RuntimeError as error:
             line = next((s.strip() for s in reversed(str(error).splitlines()) if s.strip()), "unknown error")
             raise ModelError(f"{model}: not a model that OpenVINO can load ({line[:200]})") from None
