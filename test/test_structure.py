@@ -1,6 +1,8 @@
 """The shape of the package: who may import whom."""
 
 import ast
+import subprocess
+import sys
 import re
 from pathlib import Path
 
@@ -67,3 +69,9 @@ def test_only_the_bridge_opens_the_bus_and_only_the_monitor_commands():
     assert openers == {"can_bridge.py", "sim_vehicle.py"}
     commanders = {p.name for p in (PACKAGE / "ros").rglob("*.py") if '"command", ' in p.read_text()}
     assert commanders == {"safety_monitor.py", "table.py", "can_bridge.py"}
+
+
+def test_a_process_blocks_its_signals_before_any_library_starts_threads():
+    seen = "import sys, adas_perception.ros.main; print(sorted({'numpy', 'scipy', 'cv2', 'rclpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adas_perception.perception.radar import RADARS
-
 ULTRASONIC_TOPICS = tuple(
     f"ultrasonic/{end}_{place}"
     for end in ("front", "rear")
     for place in ("left_side", "left_outer", "left", "right", "right_outer", "right_side")
 )
-# The front corner radars are optional: nobody waits for them.
-RADAR_TOPICS = tuple(f"radar/{name}" for name in RADARS)
+# The front corner radars are optional: nobody waits for them. Written out, as this module imports nothing heavy:
+# threads of a numerics library that start before main.py has blocked the signals would receive them.
+RADAR_TOPICS = tuple(f"radar/{name}" for name in ("front", "rear_left", "rear_right", "front_left", "front_right"))
 VEHICLE = ("vehicle/odometry", "vehicle/driver")
 STATES = ("acc/state", "aeb/state", "lka/state", "bsd/state", "apa/state")
 REQUESTS = ("acc/request", "aeb/request", "lka/request", "apa/request")
