@@ -203,7 +203,7 @@ class Pipeline:
     def _decide(self, now_ns: int, new_objects: bool) -> None:
         ego, driver, lanes, objects = self._ego, self._driver, self._lanes, self._objects
         if self._objects_turn.comes(now_ns, new_objects):
-            self._keep(Function.AEB, self._aeb.step(now_ns, ego, driver, objects, lanes))
+            self._keep(Function.AEB, self._aeb.step(now_ns, ego, driver, objects, lanes, self._ring.echoes(now_ns)))
             self._keep(Function.ACC, self._acc.step(now_ns, ego, driver, objects, lanes))
             self._keep(Function.BSD, self._bsd.step(now_ns, ego, driver, objects, lanes))
         if self._lanes_turn.comes(now_ns, self._new_lanes):

@@ -13,6 +13,7 @@ from enum import Enum, IntEnum
 from adas_perception.functions import guide
 from adas_perception.functions.common import decide, driver_usable, ego_usable, usable_tracks
 from adas_perception.functions.path import Arc, ego_arc, neighbour
+from adas_perception.functions.reverse import BEHIND, Behind, ReverseParams
 from adas_perception.functions.threat import Assessment, ThreatModel, ThreatParams, Urgency
 from adas_perception.limits import Limits
 from adas_perception.params import Params, Vehicle, param
@@ -20,6 +21,7 @@ from adas_perception.safety.freshness import age_s, fresh
 from adas_perception.types import (
     Decision,
     DriverInput,
+    Echoes,
     EgoState,
     Function,
     Gear,
@@ -51,7 +53,7 @@ class Reason(Enum):
     STANDSTILL = "held after an emergency stop"
     EGO_STALE = "no recent vehicle state"
     OBJECTS_STALE = "no recent objects"
-    GEAR = "not driving forward"
+    GEAR = "neither in drive nor in reverse with rangers that are heard"
     SPEED = "below the lowest speed"
     DRIVER = "kick-down or evasive steering of the driver"
 
@@ -87,6 +89,7 @@ class AebParams(Params):
 
     rule: str = param("standard", "own rule or the guide's", choices=("standard", "guide"))
     threat: ThreatParams = ThreatParams()
+    reverse: ReverseParams = ReverseParams()
     vehicle: Vehicle = Vehicle()
     guide: guide.AebRule = guide.AebRule()
     ego_age_s: float = param(0.2, "oldest usable vehicle state", unit="s", low=0.02, high=1.0)
@@ -123,6 +126,7 @@ class Aeb:
             half, full = 0.5 * params.guide.full_mps2, params.guide.full_mps2
         self._accel = {State.PARTIAL: -half, State.FULL: -full, State.HOLD: -params.hold_mps2}
         self._model = ThreatModel(params.threat, params.vehicle)
+        self._behind = Behind(params.reverse, params.threat, params.vehicle)
         self._state = State.READY
         self._since_ns = 0
         self._caused_ns = 0
@@ -141,12 +145,16 @@ class Aeb:
         driver: DriverInput | None,
         objects: Objects | None,
         lanes: LaneLines | None,
+        echoes: Echoes | None = None,
     ) -> Decision:
-        """Decide one cycle; the request is a deceleration or no opinion."""
+        """Decide one cycle; the request is a deceleration or no opinion. In reverse the ``echoes`` count."""
         p = self._p
         sample_ns = objects.stamp_ns if objects else 0
         if not ego_usable(ego, now_ns, p.ego_age_s):
             return self._off(now_ns, sample_ns, Reason.EGO_STALE)
+        backwards = ego.gear is Gear.REVERSE and p.rule != "guide"
+        if backwards and fresh(echoes, now_ns, p.reverse.echoes_age_s):
+            return self._reverse(now_ns, ego, driver, echoes)
         if not fresh(objects, now_ns, p.objects_age_s):
             return self._off(now_ns, sample_ns, Reason.OBJECTS_STALE)
         if ego.gear is not Gear.DRIVE or ego.speed_mps < -p.standstill_mps:
@@ -155,6 +163,18 @@ class Aeb:
         if ego.speed_mps >= p.speed_min_mps:
             self._fast_ns = now_ns
         seen = self._assess(now_ns, ego, objects)
+        return self._choose(now_ns, sample_ns, ego, driver, seen)
+
+    def _reverse(self, now_ns: int, ego: EgoState, driver: DriverInput | None, echoes: Echoes) -> Decision:
+        """Decide one cycle in reverse."""
+        found = self._behind.assess(now_ns, ego, echoes)
+        return self._choose(now_ns, echoes.stamp_ns, ego, driver, {BEHIND: found} if found else {})
+
+    def _choose(
+        self, now_ns: int, sample_ns: int, ego: EgoState, driver: DriverInput | None, seen: dict[int, Assessment]
+    ) -> Decision:
+        """Choose the state: the driver's will first, then an emergency stop to its end, then what is urgent."""
+        p = self._p
         pedals = driver if driver_usable(driver, now_ns, p.driver_age_s) else DriverInput(now_ns)
         interrupts = pedals.accelerator >= p.kick_down or abs(pedals.steering_torque_nm) >= p.evasive_torque_nm
         takes_over = max(pedals.accelerator, pedals.brake) >= p.pedal
@@ -165,7 +185,7 @@ class Aeb:
         elif self._state is State.HOLD:
             over = takes_over or seconds(now_ns - self._since_ns) >= p.hold_s
             state, target = (State.READY, None) if over else (State.HOLD, self._last)
-        elif self._state in BRAKING and ego.speed_mps <= p.standstill_mps:
+        elif self._state in BRAKING and self._stands(ego):
             state, target = State.HOLD, self._last
         elif p.rule == "guide":
             state, target = self._guide(seen)
@@ -220,7 +240,8 @@ class Aeb:
     def _staged(self, now_ns: int, seen: dict[int, Assessment]) -> tuple[State, Assessment | None]:
         """Return the stage and its target: up at once, down with hysteresis."""
         worst = max(seen.values(), key=lambda a: (a.urgency, -a.ttc_s), default=None)
-        wanted = STAGE[worst.urgency] if worst and not self._manoeuvring(now_ns) else State.READY
+        allowed = worst is not None and (worst.target_id == BEHIND or not self._manoeuvring(now_ns))
+        wanted = STAGE[worst.urgency] if worst and allowed else State.READY
         if wanted > State.READY and wanted >= self._state:
             self._caused_ns = now_ns
             return wanted, worst
@@ -238,6 +259,10 @@ class Aeb:
         # Braking for an object in the path or on its way there ends at once when that no longer comes nearer.
         limit_s = 0.0 if reached else self._p.release_s
         return self._caused_ns == now_ns or seconds(now_ns - self._caused_ns) < limit_s
+
+    def _stands(self, ego: EgoState) -> bool:
+        """Return whether the car no longer moves the way that its gear says."""
+        return (-ego.speed_mps if ego.gear is Gear.REVERSE else ego.speed_mps) <= self._p.standstill_mps
 
     def _manoeuvring(self, now_ns: int) -> bool:
         return self._fast_ns is None or seconds(now_ns - self._fast_ns) >= self._p.manoeuvring_s

@@ -55,7 +55,11 @@ NODES = (
         ("objects", "objects/markers"),
     ),
     NodeSpec(
-        "aeb", "driving", "driving:AebNode", ("objects", "lanes", *VEHICLE), ("aeb/request", "aeb/state")
+        "aeb",
+        "driving",
+        "driving:AebNode",
+        ("objects", "lanes", "parking/echoes", *VEHICLE),
+        ("aeb/request", "aeb/state"),
     ),
     NodeSpec(
         "acc", "driving", "driving:AccNode", ("objects", "lanes", *VEHICLE), ("acc/request", "acc/state")

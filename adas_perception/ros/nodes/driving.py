@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sensor_msgs.msg import PointCloud2
+
 from adas_perception.functions.acc import Acc, AccParams
 from adas_perception.functions.aeb import Aeb, AebParams
 from adas_perception.functions.lka import Lka, LkaParams
+from adas_perception.perception.ultrasonic import SENSORS
+from adas_perception.ros import convert
 from adas_perception.ros.function_node import PERIOD_S, FunctionNode, SceneNode
 
 
@@ -22,6 +26,11 @@ class AebNode(SceneNode):
 
     def __init__(self) -> None:
         super().__init__("aeb", AebParams, Aeb)
+        self.echoes = self.listen("parking/echoes", PointCloud2, lambda m: convert.to_echoes(m, SENSORS))
+
+    def _step(self, now_ns: int) -> None:
+        scene = (self.ego.value, self.driver.value, self.objects.value, self.lanes.value, self.echoes.value)
+        self.publish(self._core.step(now_ns, *scene))
 
 
 class LkaNode(FunctionNode):
