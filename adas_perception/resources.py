@@ -42,3 +42,8 @@ def config_path(name: str) -> Path:
         known = ", ".join(sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*.*")))
         raise FileNotFoundError(f"there is no configuration file {path}; {folder} has: {known or 'nothing'}")
     return path
+
+
+def profile_path(name: str) -> Path:
+    """Return the path of a vehicle profile by its name in ``config/vehicles`` or by a path of its own."""
+    return Path(name) if name.endswith(".yaml") else config_path(f"vehicles/{name}.yaml")

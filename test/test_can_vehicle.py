@@ -30,11 +30,14 @@ from adas_perception.can.messages import (
     WHEEL_SPEEDS,
     sample_age_s,
 )
+from adas_perception.can.profile import load_profile
 from adas_perception.can.vehicle import Transmitter, VehicleReceiver
 from adas_perception.limits import Limits
 from adas_perception.types import Command, DriverInput, EgoState, Function, Gear, Indicator
 
-CODEC = Codec(Path(__file__).resolve().parents[1] / "config" / "adas.dbc")
+CONFIG = Path(__file__).resolve().parents[1] / "config"
+CODEC = Codec(CONFIG / "adas.dbc")
+PROFILE = load_profile(CONFIG / "vehicles" / "adas.yaml")
 MS = 1_000_000
 START = 1_700_000_000_000 * MS
 
@@ -52,7 +55,7 @@ class Link:
     def __init__(self) -> None:
         self.codec = CODEC
         self.encoder = CarEncoder(CODEC)
-        self.vehicle = VehicleReceiver(CODEC)
+        self.vehicle = VehicleReceiver(CODEC, PROFILE.signals)
         self.transmitter = Transmitter(CODEC, Limits())
         self.car = CarReceiver(CODEC)
         self.now_ns = START

@@ -19,7 +19,7 @@ ALLOWED = {
     "functions": ("functions", "types", "params", "limits", "safety.freshness"),
     "safety": ("safety", "types", "params", "limits"),
     "perception": ("perception", "types", "params", "inference", "safety.freshness"),
-    "can": ("can", "types", "params", "limits"),
+    "can": ("can", "types", "params", "limits", "resources"),
     "inference": ("inference", "types", "params", "resources"),
 }
 

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from adas_perception.can.codec import Codec, Decoded, Frame, Schedule, SignalError, Signals
 from adas_perception.can.hmi import Hmi
 from adas_perception.can.inbox import Health, Inbox
 from adas_perception.can.messages import (
-    FROM_CAR,
-    GEAR,
     LATERAL,
     LATERAL_SOURCES,
     LONGITUDINAL,
     LONGITUDINAL_SOURCES,
-    MOTION,
     PARK,
-    PEDALS,
-    SPEED,
-    STEERING,
-    SWITCHES,
     TO_CAR,
     WARNINGS,
     sample_time_ms,
 )
+from adas_perception.can.profile import Quantity, check_signals, load_profile
 from adas_perception.limits import Limits
+from adas_perception.resources import profile_path
 from adas_perception.types import (
     Command,
     DriverInput,
@@ -70,36 +65,53 @@ class _Pose:
         )
 
 
-class VehicleReceiver:
-    """Turns the car's frames into the state of car and driver; None when a message is missing or fails."""
+# What the state of the car and of its driver is made of; a stamp is that of the oldest quantity in the first row.
+EGO = ("speed_mps", "accel_mps2", "yaw_rate_radps", "steering_rad")
+DRIVER = ("accelerator", "brake", "driver_torque_nm", "hands_on", "indicator")
+SWITCHES = ("door_open", "acc_set", "acc_resume", "acc_cancel", "acc_gap", "lka_toggle", "park_request", "park_confirm")
 
-    def __init__(self, codec: Codec) -> None:
-        self._inbox = Inbox(codec, FROM_CAR)
+
+class VehicleReceiver:
+    """Turns the car's frames into the state of car and driver; None when a message is missing or fails.
+
+    ``signals`` is the signal map of the vehicle's profile; without one it is that of our own DBC.
+    """
+
+    def __init__(self, codec: Codec, signals: Mapping[str, Quantity] | None = None) -> None:
+        """Check the map; raises ProfileError when it lacks a quantity or names what the DBC has not."""
+        signals = signals or load_profile(profile_path("adas")).signals
+        check_signals(codec, signals, (*EGO, "gear", *DRIVER, *SWITCHES))
+        self._signals = signals
+        self._inbox = Inbox(codec, {quantity.message for quantity in signals.values()})
         self._pose: _Pose | None = None
 
     def feed(self, frame: Frame, now_ns: int) -> Decoded | None:
         """Take in a frame; return it decoded when it was used."""
         decoded = self._inbox.feed(frame, now_ns)
-        if decoded and decoded.name == SPEED:
-            motion = self._inbox.latest(MOTION, now_ns)
-            yaw_rate = motion.signals["YawRate"] if motion else 0.0
-            start = self._pose or _Pose(now_ns, decoded.signals["Speed"])
-            self._pose = start.moved(now_ns, decoded.signals["Speed"], yaw_rate)
+        if decoded and self.carries(decoded, "speed_mps"):
+            turning = self._read(("yaw_rate_radps",), now_ns)
+            speed_mps = self._signals["speed_mps"].of(decoded.signals)
+            start = self._pose or _Pose(now_ns, speed_mps)
+            self._pose = start.moved(now_ns, speed_mps, turning[1]["yaw_rate_radps"] if turning else 0.0)
         return decoded
+
+    def carries(self, decoded: Decoded, quantity: str) -> bool:
+        """Return whether a frame is the one that brings a quantity."""
+        return decoded.name == self._signals[quantity].message
 
     def ego(self, now_ns: int) -> EgoState | None:
         """Return the state of the car, stamped with the oldest measurement in it."""
-        speed, motion, steering, gear = (self._inbox.latest(name, now_ns) for name in (SPEED, MOTION, STEERING, GEAR))
-        pose = self._pose
-        if speed is None or motion is None or steering is None or gear is None or pose is None:
+        motion, selector, pose = self._read(EGO, now_ns), self._read(("gear",), now_ns), self._pose
+        if motion is None or selector is None or pose is None:
             return None
+        stamp_ns, values = motion
         return EgoState(
-            stamp_ns=min(speed.received_ns, motion.received_ns, steering.received_ns),
-            speed_mps=speed.signals["Speed"],
-            accel_mps2=speed.signals["Accel"],
-            yaw_rate_radps=motion.signals["YawRate"],
-            steering_rad=steering.signals["RoadWheelAngle"],
-            gear=Gear(int(gear.signals["Gear"])),
+            stamp_ns=stamp_ns,
+            speed_mps=values["speed_mps"],
+            accel_mps2=values["accel_mps2"],
+            yaw_rate_radps=values["yaw_rate_radps"],
+            steering_rad=values["steering_rad"],
+            gear=Gear(int(selector[1]["gear"])),
             x_m=pose.x_m,
             y_m=pose.y_m,
             yaw_rad=pose.yaw_rad,
@@ -107,30 +119,35 @@ class VehicleReceiver:
 
     def driver(self, now_ns: int) -> DriverInput | None:
         """Return what the driver does, stamped with the oldest measurement in it."""
-        pedals, steering, switches = (self._inbox.latest(name, now_ns) for name in (PEDALS, STEERING, SWITCHES))
-        if pedals is None or steering is None or switches is None:
+        read = self._read((*DRIVER, *SWITCHES), now_ns)
+        if read is None:
             return None
-        pressed = switches.signals
+        stamp_ns, values = read
         return DriverInput(
-            stamp_ns=min(pedals.received_ns, steering.received_ns, switches.received_ns),
-            accelerator=pedals.signals["Accelerator"],
-            brake=pedals.signals["Brake"],
-            steering_torque_nm=steering.signals["DriverTorque"],
-            hands_on=bool(steering.signals["HandsOn"]),
-            indicator=Indicator(int(pressed["Indicator"])),
-            door_open=bool(pressed["DoorOpen"]),
-            acc_set=bool(pressed["AccSet"]),
-            acc_resume=bool(pressed["AccResume"]),
-            acc_cancel=bool(pressed["AccCancel"]),
-            acc_gap=bool(pressed["AccGap"]),
-            lka_toggle=bool(pressed["LkaToggle"]),
-            park_request=bool(pressed["ParkRequest"]),
-            park_confirm=bool(pressed["ParkConfirm"]),
+            stamp_ns=stamp_ns,
+            accelerator=values["accelerator"],
+            brake=values["brake"],
+            steering_torque_nm=values["driver_torque_nm"],
+            hands_on=bool(values["hands_on"]),
+            indicator=Indicator(int(values["indicator"])),
+            **{switch: bool(values[switch]) for switch in SWITCHES},
         )
 
     def health(self, now_ns: int) -> Mapping[str, Health]:
         """Return the health of every message from the car."""
         return self._inbox.health(now_ns)
+
+    def _read(self, names: Iterable[str], now_ns: int) -> tuple[int, dict[str, float]] | None:
+        """Return the values and the stamp of the oldest; None when one is missing."""
+        values, stamps = {}, []
+        for name in names:
+            quantity = self._signals[name]
+            latest = self._inbox.latest(quantity.message, now_ns)
+            if latest is None:
+                return None
+            values[name] = quantity.of(latest.signals)
+            stamps.append(latest.received_ns)
+        return min(stamps), values
 
 
 class Transmitter:

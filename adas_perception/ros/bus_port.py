@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adas_perception.can.bus import BusError, Port, open_bus
+from adas_perception.can.codec import Codec, DbcError
 from adas_perception.can.link import Link
 from adas_perception.can.log import FrameLog, LogError
+from adas_perception.can.profile import ProfileError, VehicleProfile, load_profile
 from adas_perception.params import ParameterError, Params, param
+from adas_perception.resources import profile_path
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,12 @@ def open_link(params: BusParams, log: FrameLog | None) -> Link:
 def _port(params: BusParams, log: FrameLog | None) -> Port:
     bus = open_bus(params.can_interface, params.can_channel, params.can_bitrate, params.can_data_bitrate)
     return Port(bus, bool(params.can_data_bitrate), log)
+
+
+def open_vehicle(name: str) -> tuple[VehicleProfile, Codec]:
+    """Read a profile by name or path; raises ParameterError with the remedy, also for a car that is read only."""
+    try:
+        profile = load_profile(profile_path(name))
+        return profile, profile.codec()
+    except (DbcError, FileNotFoundError, ProfileError) as error:
+        raise ParameterError(str(error)) from None

@@ -12,17 +12,15 @@ from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import Joy
 
-from adas_perception.can.codec import Codec, Frame
+from adas_perception.can.codec import Frame
 from adas_perception.can.e2e import Trust
 from adas_perception.can.hmi import Hmi, hmi_from_states
 from adas_perception.can.link import Spacing
-from adas_perception.can.messages import PEDALS, SPEED
 from adas_perception.can.vehicle import REQUESTS, Transmitter, VehicleReceiver
 from adas_perception.can.watchdog import Watchdog
 from adas_perception.params import param
-from adas_perception.resources import config_path
 from adas_perception.ros import convert
-from adas_perception.ros.bus_port import BusParams, open_link, open_log
+from adas_perception.ros.bus_port import BusParams, open_link, open_log, open_vehicle
 from adas_perception.ros.node import AdasNode
 from adas_perception.ros.table import STATES
 from adas_perception.types import Command, Function, FunctionState, Level, nanoseconds
@@ -38,6 +36,7 @@ HEALTH_PERIOD_S = 0.1
 class BridgeParams(BusParams):
     """Which bus, and when the bridge falls silent by itself."""
 
+    vehicle_profile: str = param("adas", "car: a name of config/vehicles, or the path of a profile")
     can_log: str = param("", "bus log to write, its kind by the suffix: .log .asc .blf .mf4; empty: none")
     watchdog_s: float = param(0.2, "hang of the sending loop that silences the bus", unit="s", low=0.05, high=2.0)
 
@@ -53,10 +52,10 @@ class CanBridgeNode(AdasNode):
         self._link = open_link(self.params, self._log)
         self._watchdog = Watchdog(self.params.watchdog_s, self._hung, self._link.unmute)
         self._spacing = Spacing(nanoseconds(SPACING_S))
-        codec = Codec(config_path("adas.dbc"))
+        profile, codec = open_vehicle(self.params.vehicle_profile)
         self._request_ids = {codec.messages[name].id for name in REQUESTS}
         self._transmitter = Transmitter(codec, self.limits())
-        self._receiver = VehicleReceiver(codec)
+        self._receiver = VehicleReceiver(codec, profile.signals)
         # What is shown, with the time it was heard: a dead function must not be shown as alive.
         self._states: dict[Function, tuple[int, FunctionState]] = {}
         self._safety = (0, "", False)
@@ -126,12 +125,13 @@ class CanBridgeNode(AdasNode):
     def _on_frame(self, frame: Frame) -> None:
         now_ns = self.now_ns()
         decoded = self._receiver.feed(frame, now_ns)
-        if decoded is None or decoded.name not in (SPEED, PEDALS):
-            return
-        ego, driver = self._receiver.ego(now_ns), self._receiver.driver(now_ns)
-        if ego is not None and decoded.name == SPEED:
+        moved = decoded is not None and self._receiver.carries(decoded, "speed_mps")
+        pressed = decoded is not None and self._receiver.carries(decoded, "accelerator")
+        ego = self._receiver.ego(now_ns) if moved or pressed else None
+        if ego is not None and moved:
             self._odometry.publish(convert.from_ego(ego))
-        if ego is not None and driver is not None and decoded.name == PEDALS:
+        driver = self._receiver.driver(now_ns) if pressed else None
+        if ego is not None and driver is not None:
             self._driver.publish(convert.from_driver(driver, ego))
 
     # --- what the heartbeat says ---
