@@ -23,12 +23,13 @@ from adas_perception.perception.ultrasonic import UltrasonicParams, UltrasonicRi
 from adas_perception.resources import config_path
 from adas_perception.safety.chain import SafetyChain, SafetyOutput
 from adas_perception.safety.faults import NODES
-from adas_perception.safety.monitor import MonitorParams
+from adas_perception.safety.monitor import Mode, MonitorParams
 from adas_perception.types import (
     Decision,
     Detections,
     DriverInput,
     EgoState,
+    Friction,
     Function,
     FunctionState,
     Image,
@@ -45,7 +46,7 @@ from adas_perception.types import (
 PERIOD_S = 0.05
 PARKING_PERIOD_S = 0.05
 
-Sample = EgoState | DriverInput | RadarScan | UltrasonicEcho | Image | Detections | LaneLines
+Sample = EgoState | DriverInput | RadarScan | UltrasonicEcho | Image | Detections | LaneLines | Friction
 # What the safety chain looks at before anybody else, and the nodes without which a sample does not arrive.
 WATCHED = (EgoState, DriverInput, RadarTargets, LaneLines)
 _SENDERS: dict[type, frozenset[str]] = {
@@ -132,8 +133,11 @@ class Pipeline:
         # Nodes that are alive; a fault campaign takes some out.
         self.running = frozenset(NODES)
         self._heartbeats: dict[str, int] = {}
+        # Whether the monitor brakes the car to a stop: LKA then keeps it in the lane.
+        self._fallback = False
         self._ego: EgoState | None = None
         self._driver: DriverInput | None = None
+        self._friction: Friction | None = None
         self._lanes: LaneLines | None = None
         self._objects: Objects | None = None
         self._scans: list[RadarTargets] = []
@@ -160,6 +164,8 @@ class Pipeline:
             self._ego = checked
         elif isinstance(checked, DriverInput):
             self._driver = checked
+        elif isinstance(checked, Friction):
+            self._friction = checked
         elif isinstance(checked, RadarTargets):
             self._scans.append(checked)
             self._new_scene |= checked.sensor == "front"
@@ -188,6 +194,7 @@ class Pipeline:
         output = self._safety.step(
             now_ns, self._requests, self._states, self._ego, self._driver, self._heartbeats
         )
+        self._fallback = output.mode is Mode.FALLBACK
         return Output(now_ns, output, dict(self._decisions), self._lanes, self._objects)
 
     def _fuse(self, now_ns: int) -> bool:
@@ -203,12 +210,13 @@ class Pipeline:
     def _decide(self, now_ns: int, new_objects: bool) -> None:
         ego, driver, lanes, objects = self._ego, self._driver, self._lanes, self._objects
         if self._objects_turn.comes(now_ns, new_objects):
-            self._keep(Function.AEB, self._aeb.step(now_ns, ego, driver, objects, lanes, self._ring.echoes(now_ns)))
+            more = self._ring.echoes(now_ns), self._friction
+            self._keep(Function.AEB, self._aeb.step(now_ns, ego, driver, objects, lanes, *more))
             self._keep(Function.ACC, self._acc.step(now_ns, ego, driver, objects, lanes))
             self._keep(Function.BSD, self._bsd.step(now_ns, ego, driver, objects, lanes))
         if self._lanes_turn.comes(now_ns, self._new_lanes):
             self._new_lanes = False
-            self._keep(Function.LKA, self._lka.step(now_ns, ego, driver, lanes, objects))
+            self._keep(Function.LKA, self._lka.step(now_ns, ego, driver, lanes, objects, self._fallback))
         if self._parking_turn.comes(now_ns):
             echoes = self._ring.echoes(now_ns)
             self._safety.take(now_ns, echoes)

@@ -6,8 +6,10 @@ import pytest
 from adas_perception.limits import Limits
 from adas_perception.pipeline import load_pipeline
 from adas_perception.safety.monitor import Mode
+from adas_perception.sim.driver import Button, DriverScript, Phase
 from adas_perception.sim.loop import TICK_S, drive
-from adas_perception.sim.scenarios import scenario
+from adas_perception.sim.road import Road
+from adas_perception.sim.scenarios import Scenario, scenario
 from adas_perception.sim.world import World
 from adas_perception.types import Function
 
@@ -83,3 +85,25 @@ def test_rear_radars_do_not_make_a_scene_without_the_front_radar_look_fresh():
             requests.append(command.accel_mps2)
     assert set(modes) == {Mode.FALLBACK}
     assert requests[-1] == pytest.approx(-2.0)
+
+
+@pytest.mark.parametrize("curvature", [0.0, 1 / 400])
+def test_in_fallback_the_car_is_kept_in_its_lane_until_it_stands(curvature):
+    """The radar node dies while ACC drives; the driver does nothing."""
+    speed = 25.0
+    road = Road(2000.0, ((0.0, curvature), (2000.0, curvature)), rails_m=())
+    phases = (Phase(0.0, speed_mps=speed), Phase(1.3, hands_on=False, drift_rad=0.002))
+    driver = DriverScript(phases, ((1.2, Button.ACC_SET),))
+    begin = Scenario("fallback", "fallback", 40.0, road, 100.0, road.lane_centres_m[0], speed, speed, driver, ())
+    world = World(begin, start_ns=START_NS)
+    pipeline, ticks = load_pipeline(camera=world.camera), []
+    for output in drive(world, pipeline):
+        if world.time_s > 1.6:
+            pipeline.running = pipeline.running - {"radar"}
+        ticks.append((world.truth(), output))
+        if world.car.speed_mps < 0.05:
+            break
+    assert world.car.speed_mps < 0.05
+    assert ticks[-1][1].safety.mode is Mode.FALLBACK
+    assert min(min(t.to_left_m, t.to_right_m) for t, _ in ticks) > 0.0
+    assert {o.decisions[Function.LKA].state.reason for _, o in ticks[60:]} == {"FALLBACK"}

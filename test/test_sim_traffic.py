@@ -131,6 +131,12 @@ def convoy(specs, seconds, ego=None, dt=0.05):
     return actors, smallest
 
 
+def test_who_reacts_drives_on_under_a_bridge():
+    bridge = ActorSpec("bridge", 200.0, 0.0, 0.0, kind=bodies.KINDS["bridge"])
+    (car, _), _ = convoy([ActorSpec("car", 100.0, -1.8, 20.0, reacts=True), bridge], 10.0)
+    assert car.speed_mps == 20.0
+
+
 @pytest.mark.parametrize("way", [None, Polyline([(0.0, -1.8), (5000.0, -1.8)])])
 def test_who_reacts_closes_up_to_a_slower_one_and_never_touches_it(way):
     specs = [ActorSpec("slow", 200.0, -1.8, 15.0, reacts=True, way=way),

@@ -65,7 +65,11 @@ NODES = (
         "acc", "driving", "driving:AccNode", ("objects", "lanes", *VEHICLE), ("acc/request", "acc/state")
     ),
     NodeSpec(
-        "lka", "driving", "driving:LkaNode", ("objects", "lanes", *VEHICLE), ("lka/request", "lka/state")
+        "lka",
+        "driving",
+        "driving:LkaNode",
+        ("objects", "lanes", "safety/state", *VEHICLE),
+        ("lka/request", "lka/state"),
     ),
     NodeSpec("bsd", "comfort", "comfort:BsdNode", ("objects", "lanes", *VEHICLE), ("bsd/state",)),
     NodeSpec(

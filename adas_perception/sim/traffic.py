@@ -222,7 +222,8 @@ class Actor:
         """Set the speed at the end of the step by who is ahead and return the way of the step."""
         spots = [
             Spot(other.s_m - other.spec.length_m / 2.0, other.d_m, other.speed_mps)
-            for other in others if other is not self and other.spec.way is self.spec.way
+            for other in others
+            if other is not self and other.spec.way is self.spec.way and other.spec.kind.solid
         ]  # fmt: skip
         if ego is not None and self.spec.way is None:
             spots.append(ego)

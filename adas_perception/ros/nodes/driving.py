@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import PointCloud2
 
 from adas_perception.functions.acc import Acc, AccParams
@@ -12,6 +13,7 @@ from adas_perception.functions.lka import Lka, LkaParams
 from adas_perception.perception.ultrasonic import SENSORS
 from adas_perception.ros import convert
 from adas_perception.ros.function_node import PERIOD_S, FunctionNode, SceneNode
+from adas_perception.safety.monitor import Mode
 
 
 class AccNode(SceneNode):
@@ -41,10 +43,12 @@ class LkaNode(FunctionNode):
         self._core = Lka(self.params, self.limits())
         self._step_now = self.cycle(PERIOD_S, self._step)
         self.listen_scene()
+        self._safety = self.listen("safety/state", DiagnosticArray, convert.to_safety_state)
 
     def on_lanes(self, _: Any) -> None:
         self._step_now()
 
     def _step(self, now_ns: int) -> None:
         scene = (self.ego.value, self.driver.value, self.lanes.value, self.objects.value)
-        self.publish(self._core.step(now_ns, *scene))
+        mode, _ = self._safety.value or ("", False)
+        self.publish(self._core.step(now_ns, *scene, fallback=mode == Mode.FALLBACK.name))
