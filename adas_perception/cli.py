@@ -11,6 +11,7 @@ import typer
 
 from adas_perception import __version__
 from adas_perception.can.bus import BusError
+from adas_perception.can.cli import app as can_app
 from adas_perception.inference.backend import ModelError
 from adas_perception.inference.cli import app as engine_app
 from adas_perception.params import ParameterError
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(engine_app, name="engine")
+app.add_typer(can_app, name="can")
 
 Out = Annotated[Path, typer.Option(help="folder for the results")]
 Preset = Annotated[str, typer.Option(help="preset laid over the parameters, for example 'guide'")]
