@@ -33,7 +33,7 @@ MESSAGE_PACKAGES = (
     "rosgraph_msgs", "ackermann_msgs", "vision_msgs",
 )  # fmt: skip
 CPU_FEATURES = ("avx2", "avx512_vnni", "avx_vnni", "asimd")
-SHIPPED_MODEL = "lane_v1"
+SHIPPED_MODEL = "lane_v2"
 ADAPTERS = ("gs_usb", "ixxat", "kvaser", "neovi", "pcan", "slcan", "vector")
 ARPHRD_CAN = "280"  # linux/if_arp.h
 

@@ -27,7 +27,7 @@ def test_version():
 
 def test_check_as_json_is_json():
     items = json.loads(adas("check", "--json").stdout)
-    assert {"rclpy", "onnxruntime", "lane_v1"} <= {item["name"] for item in items}
+    assert {"rclpy", "onnxruntime", "lane_v2"} <= {item["name"] for item in items}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ CPU = ("openvino", "onnxruntime")
 
 @pytest.fixture(scope="module")
 def model():
-    return load_model_spec("lane_v1").file()
+    return load_model_spec("lane_v2").file()
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_every_shipped_entry_is_well_formed():
     from adas_perception.perception.lanes import LaneSpec
     from adas_perception.perception.objects import DetectorSpec
 
-    LaneSpec.from_mapping(load_model_spec("lane_v1").spec)
+    LaneSpec.from_mapping(load_model_spec("lane_v2").spec)
     DetectorSpec.from_mapping(load_model_spec("yolox_nano_416").spec)
 
 

@@ -147,7 +147,7 @@ def test_photos_are_optional_and_used(tmp_path):
 
 
 def test_the_shipped_file_is_the_one_of_its_card():
-    card = yaml.safe_load((WEIGHTS / "lane_v1.yaml").read_text())
+    card = yaml.safe_load((WEIGHTS / "lane_v2.yaml").read_text())
     spec = load_model_spec(card["name"])
     assert card["sha256"] == spec.sha256 and spec.file() == WEIGHTS / card["file"]
     assert spec.file().stat().st_size <= 8_000_000

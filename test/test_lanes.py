@@ -164,7 +164,7 @@ def test_the_overlay_draws_on_a_copy():
 
 @pytest.fixture(scope="module")
 def net():
-    entry = load_model_spec("lane_v1")
+    entry = load_model_spec("lane_v2")
     return LaneSpec.from_mapping(entry.spec), load_backend(entry.file())
 
 

@@ -112,7 +112,7 @@ def test_closing_ends_the_build():
 def test_without_tensorrt_auto_says_what_is_missing_and_tensorrt_refuses(monkeypatch):
     for module in ("tensorrt", "tensorrt_rtx"):
         monkeypatch.setitem(sys.modules, module, None)
-    entry = load_model_spec("lane_v1")
+    entry = load_model_spec("lane_v2")
     net = open_network(entry, "auto", Settings())
     assert net.name in ("openvino", "onnxruntime") and "tensorrt: TensorRT is not installed" in net.reason
     with pytest.raises(ModelError, match="TensorRT cannot run it .TensorRT is not installed"):
@@ -129,8 +129,8 @@ def test_a_missing_engine_begins_a_build(monkeypatch):
     monkeypatch.setattr(
         "adas_perception.inference.tensorrt.background.BackgroundBuild", lambda *a: begun.append(a) or Builder()
     )
-    net = open_network(load_model_spec("lane_v1"), "auto", Settings())
-    assert "BUILDING" in net.reason and begun[0][0].name == "lane_v1.onnx"
+    net = open_network(load_model_spec("lane_v2"), "auto", Settings())
+    assert "BUILDING" in net.reason and begun[0][0].name == "lane_v2.onnx"
     assert net.infer({"picture": np.zeros((1, 192, 512, 3), np.uint8)})["lanes"].shape == (1, 6, 48, 128)
 
 

@@ -56,7 +56,7 @@ class _Timed:
         return outputs
 
 
-def load_lane_model(name: str = "lane_v1", backend: str = "auto") -> LaneModel:
+def load_lane_model(name: str = "lane_v2", backend: str = "auto") -> LaneModel:
     """Load a lane network of models.yaml."""
     entry = load_model_spec(name)
     return LaneModel(LaneSpec.from_mapping(entry.spec), load_backend(entry.file(), backend))
@@ -146,7 +146,7 @@ def video_scores(
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the scores as JSON."""
     parser = argparse.ArgumentParser(description="Measure the lane net with its post-processing.")
-    parser.add_argument("--model", default="lane_v1")
+    parser.add_argument("--model", default="lane_v2")
     parser.add_argument("--backend", default="auto")
     kinds = parser.add_subparsers(dest="kind", required=True)
     synthetic = kinds.add_parser("synthetic")

@@ -39,7 +39,7 @@ JPEG_QUALITY = 80
 class LaneObjectParams(LaneParams):
     """Networks, backend and camera, beside the tuning of lane perception."""
 
-    lane_model: str = param("lane_v1", "lane network, by its name in models.yaml")
+    lane_model: str = param("lane_v2", "lane network, by its name in models.yaml")
     object_model: str = param("", "object detector, by its name in models.yaml; empty: none")
     models_file: str = param("", "list of models; empty: the shipped models.yaml")
     backend: str = param("auto", "what runs the networks", choices=("auto", "tensorrt", "openvino", "onnxruntime"))
