@@ -296,8 +296,8 @@ class CopyEngine:
         return True
 
     def execute_async_v3(self, stream):
-        device_to_device = 3
-        self.cuda._call("cudaMemcpyAsync", self.addresses["y"], self.addresses["x"], self.size, device_to_device, stream)
+        x, y, device_to_device = self.addresses["x"], self.addresses["y"], 3
+        self.cuda._call("cudaMemcpyAsync", y, x, self.size, device_to_device, stream)
         return True
 
 

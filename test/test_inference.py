@@ -130,6 +130,21 @@ def test_wrong_entries_are_named(tmp_path, entry, said):
         load_model_spec("net", listing(tmp_path, entry))
 
 
+def test_files_of_other_precisions(tmp_path):
+    for name in ("net", "half"):
+        (tmp_path / f"{name}.onnx").write_bytes(name.encode())
+    plain, half = (hashlib.sha256(name).hexdigest() for name in (b"net", b"half"))
+    entry = f"{{kind: lane, path: net.onnx, sha256: {plain}, variants: {{fp16: {{path: half.onnx, sha256: {half}}}}}}}"
+    spec = load_model_spec("net", listing(tmp_path, entry))
+    assert spec.file().name == "net.onnx" and spec.file("fp16").name == "half.onnx"
+    with pytest.raises(ModelError, match="no int8 file; known: fp32, fp16"):
+        spec.file("int8")
+    for wrong in ("fp8: {path: a, sha256: b}", "fp16: {path: a}", "fp16: 7"):
+        broken = f"{{kind: lane, path: net.onnx, sha256: {plain}, variants: {{{wrong}}}}}"
+        with pytest.raises(ModelError, match="variants are fp16 and int8"):
+            load_model_spec("net", listing(tmp_path, broken))
+
+
 def test_unknown_names_and_broken_lists(tmp_path):
     with pytest.raises(ModelError, match="known: net"):
         load_model_spec("other", listing(tmp_path, "{}"))

@@ -14,12 +14,17 @@ from adas_perception.ros.runner import PROFILE_VARIABLE, overrides_file, paramet
 from adas_perception.ros.table import PROCESSES
 
 PACKAGE = "adas_perception"
-# Arguments that set a parameter of the same name; left empty, the parameter files decide.
+# Arguments that set a parameter; left empty, the parameter files decide.
 SETTINGS = {
     "backend": "inference backend: auto, tensorrt, openvino, onnxruntime; empty: as the parameter files say",
+    "precision": "precision of the networks: fp32, fp16, int8; empty: as the parameter files say",
+    "dla_core": "deep learning accelerator for the lane network, 0 or 1; -1: the GPU; empty: as the files say",
+    "models": "list of models in place of the shipped models.yaml; empty: as the parameter files say",
     "can_interface": "python-can interface; empty: as the parameter files say",
     "can_channel": "channel of that interface; empty: as the parameter files say",
 }
+PARAMETERS = {"models": "models_file"}  # of another name than the argument
+WHOLE_NUMBERS = {"dla_core"}
 FILES = {
     "config": "parameter file of the car; empty: the shipped adas.yaml",
     "preset": "preset laid over it, for example guide; empty: none",
@@ -52,7 +57,8 @@ def parameters(context: LaunchContext, **values: object) -> list[Path]:
     Raises ParameterError for a file that is missing or wrong.
     """
     given = context.launch_configurations
-    settings = {name: given[name] for name in SETTINGS if given[name]}
+    chosen = {name: given[name] for name in SETTINGS if given[name]}
+    settings = {PARAMETERS.get(n, n): int(value) if n in WHOLE_NUMBERS else value for n, value in chosen.items()}
     files = parameter_files(Path(given["config"]) if given["config"] else None, given["preset"])
     return [*files, overrides_file({**settings, **values})]
 
