@@ -13,6 +13,7 @@ from adas_perception.functions.acc import Acc, AccParams
 from adas_perception.functions.aeb import Aeb, AebParams
 from adas_perception.functions.apa import Apa, ApaParams
 from adas_perception.functions.bsd import Bsd, BsdParams
+from adas_perception.functions.friction import Friction
 from adas_perception.functions.lka import Lka, LkaParams
 from adas_perception.limits import Limits, load_limits
 from adas_perception.params import Config, Vehicle
@@ -29,7 +30,6 @@ from adas_perception.types import (
     Detections,
     DriverInput,
     EgoState,
-    Friction,
     Function,
     FunctionState,
     Image,

@@ -12,6 +12,7 @@ from enum import Enum, IntEnum
 
 from adas_perception.functions import guide
 from adas_perception.functions.common import decide, driver_usable, ego_usable, usable_tracks
+from adas_perception.functions.friction import Friction, FrictionParams, SlipEstimator, planned
 from adas_perception.functions.path import Arc, ego_arc, neighbour
 from adas_perception.functions.reverse import BEHIND, Behind, ReverseParams
 from adas_perception.functions.threat import Assessment, ThreatModel, ThreatParams, Urgency
@@ -89,6 +90,7 @@ class AebParams(Params):
 
     rule: str = param("standard", "own rule or the guide's", choices=("standard", "guide"))
     threat: ThreatParams = ThreatParams()
+    friction: FrictionParams = FrictionParams()
     reverse: ReverseParams = ReverseParams()
     vehicle: Vehicle = Vehicle()
     guide: guide.AebRule = guide.AebRule()
@@ -112,6 +114,7 @@ class AebParams(Params):
     hold_s: float = param(3.0, "longest hold after an emergency stop", unit="s", low=0.0, high=60.0)
     hold_mps2: float = param(2.0, "deceleration request while holding", unit="m/s2", low=0.5, high=5.0)
     pedal: float = param(0.1, "pedal position by which the driver takes over from the hold", low=0.01, high=1.0)
+    pedal_mps2: float = param(10.0, "deceleration asked for by a full brake pedal", unit="m/s2", low=3.0, high=15.0)
     kick_down: float = param(0.9, "accelerator position that interrupts", low=0.3, high=1.0)
     evasive_torque_nm: float = param(6.0, "steering torque that interrupts", unit="Nm", low=1.0, high=20.0)
 
@@ -125,7 +128,9 @@ class Aeb:
         if params.rule == "guide":
             half, full = 0.5 * params.guide.full_mps2, params.guide.full_mps2
         self._accel = {State.PARTIAL: -half, State.FULL: -full, State.HOLD: -params.hold_mps2}
-        self._model = ThreatModel(params.threat, params.vehicle)
+        self._threat = params.threat
+        self._models: dict[ThreatParams, ThreatModel] = {}
+        self._slip = SlipEstimator(params.friction)
         self._behind = Behind(params.reverse, params.threat, params.vehicle)
         self._state = State.READY
         self._since_ns = 0
@@ -146,12 +151,19 @@ class Aeb:
         objects: Objects | None,
         lanes: LaneLines | None,
         echoes: Echoes | None = None,
+        friction: Friction | None = None,
     ) -> Decision:
-        """Decide one cycle; the request is a deceleration or no opinion. In reverse the ``echoes`` count."""
+        """Decide one cycle; the request is a deceleration or no opinion.
+
+        In reverse the ``echoes`` count. ``friction`` is an estimate from outside, None where there is none.
+        """
         p = self._p
         sample_ns = objects.stamp_ns if objects else 0
         if not ego_usable(ego, now_ns, p.ego_age_s):
             return self._off(now_ns, sample_ns, Reason.EGO_STALE)
+        pedal = driver.brake if driver_usable(driver, now_ns, p.driver_age_s) else 0.0
+        asked = max(pedal * p.pedal_mps2, -self._accel.get(self._state, 0.0))
+        self._threat = planned(p.threat, p.friction, now_ns, friction, self._slip.step(now_ns, ego, asked))
         backwards = ego.gear is Gear.REVERSE and p.rule != "guide"
         if backwards and fresh(echoes, now_ns, p.reverse.echoes_age_s):
             return self._reverse(now_ns, ego, driver, echoes)
@@ -167,7 +179,7 @@ class Aeb:
 
     def _reverse(self, now_ns: int, ego: EgoState, driver: DriverInput | None, echoes: Echoes) -> Decision:
         """Decide one cycle in reverse."""
-        found = self._behind.assess(now_ns, ego, echoes)
+        found = self._behind.assess(now_ns, ego, echoes, self._threat.friction)
         return self._choose(now_ns, echoes.stamp_ns, ego, driver, {BEHIND: found} if found else {})
 
     def _choose(
@@ -219,7 +231,10 @@ class Aeb:
     def _on_path(self, track: Track, path: Arc, ego: EgoState, age_s: float) -> Assessment:
         """Return how urgent braking for an object is on one path of the car."""
         now_at = neighbour(track, path, ego.speed_mps, age_s)
-        return self._model.assess(now_at, path, max(ego.speed_mps, 0.0), ego.accel_mps2)
+        model = self._models.get(self._threat)
+        if model is None:
+            model = self._models[self._threat] = ThreatModel(self._threat, self._p.vehicle)
+        return model.assess(now_at, path, max(ego.speed_mps, 0.0), ego.accel_mps2)
 
     def _steady_arc(self, now_ns: int, arc: Arc) -> Arc:
         """Return the arc of the mean curvature of the last moments."""

@@ -42,7 +42,7 @@ class Behind:
         self._vehicle = vehicle
         self._heard: dict[str, tuple[int, int]] = {}
 
-    def assess(self, now_ns: int, ego: EgoState, echoes: Echoes | None) -> Assessment | None:
+    def assess(self, now_ns: int, ego: EgoState, echoes: Echoes | None, friction: float) -> Assessment | None:
         """Return how urgent braking is for the nearest thing in the reversing car's path, None for a free path."""
         p, speed = self._p, -ego.speed_mps
         gaps = self._gaps(now_ns, ego, echoes) if fresh(echoes, now_ns, p.echoes_age_s) else {}
@@ -51,7 +51,7 @@ class Behind:
         if not certain:
             return None
         gap = min(certain)
-        late = p.speed_min_mps <= speed <= p.speed_max_mps and gap <= self._stopping_m(speed)
+        late = p.speed_min_mps <= speed <= p.speed_max_mps and gap <= self._stopping_m(speed, friction)
         return Assessment(
             target_id=BEHIND,
             urgency=Urgency.FULL if late else Urgency.NONE,
@@ -63,10 +63,10 @@ class Behind:
             clear=False,
         )
 
-    def _stopping_m(self, speed_mps: float) -> float:
+    def _stopping_m(self, speed_mps: float, friction: float) -> float:
         """Return the way to standstill under full braking, and the gap to keep."""
         t = self._threat
-        braking = speed_mps**2 / (2.0 * t.friction * GRAVITY_MPS2)
+        braking = speed_mps**2 / (2.0 * friction * GRAVITY_MPS2)
         return speed_mps * (t.brake_delay_s + t.brake_ramp_s / 2.0) + braking + self._p.margin_m
 
     def _gaps(self, now_ns: int, ego: EgoState, echoes: Echoes) -> dict[str, float]:

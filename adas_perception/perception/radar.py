@@ -52,10 +52,10 @@ class Radars(Params):
     )
 
     front_left: Coverage = Coverage(
-        Mount(x_m=3.45, y_m=0.75, z_m=0.6, yaw_rad=0.96), half_fov_rad=1.31, range_max_m=90.0
+        Mount(x_m=3.45, y_m=0.75, z_m=0.6, yaw_rad=1.22), half_fov_rad=1.31, range_max_m=50.0
     )
     front_right: Coverage = Coverage(
-        Mount(x_m=3.45, y_m=-0.75, z_m=0.6, yaw_rad=-0.96), half_fov_rad=1.31, range_max_m=90.0
+        Mount(x_m=3.45, y_m=-0.75, z_m=0.6, yaw_rad=-1.22), half_fov_rad=1.31, range_max_m=50.0
     )
 
     def named(self, sensor: str) -> Coverage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from random import Random
 
+from adas_perception.functions.friction import Friction
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.ultrasonic import CYCLE_S
 from adas_perception.sim.ghosts import ghost_points
@@ -61,6 +62,18 @@ class SensedWorld(ABC):
         """Return the measured ego state."""
         state, noise = self.true_ego(), self.sensors.ego
         return state if noise is None else noisy_ego(state, noise, self._generator("ego"))
+
+    def true_friction(self) -> float | None:
+        """Return the friction of the road, None where nobody knows it."""
+        return None
+
+    def friction(self) -> Friction | None:
+        """Return what the car's estimator says of the road."""
+        value, sigma = self.true_friction(), self.sensors.friction_sigma
+        if value is None or sigma is None:
+            return None
+        rng = self.generator("friction")
+        return Friction(self.stamp_ns, value if rng is None else max(rng.gauss(value, sigma), 0.05), sigma)
 
     def radar(self, name: str) -> RadarScan:
         """Scan with one of the car's radars, by its name."""

@@ -18,6 +18,8 @@ from adas_perception.sim.ultrasonic_model import RangerFaults, UltrasonicModel
 class SensorSetup:
     """Errors of all sensors; a radar that ``radars`` leaves out is not there.
 
+    ``friction_sigma`` is the error of the car's friction estimate, None for a car without one.
+
     With ``noisy`` false the radars, the cameras and the rangers make no error at all (their latency stays);
     ``ego`` and ``ghosts`` count apart from it, None is none.
     """
@@ -28,6 +30,7 @@ class SensorSetup:
     lanes: LaneErrors = LaneErrors()
     ultrasonic: UltrasonicModel = UltrasonicModel()
     rangers: RangerFaults | None = None
+    friction_sigma: float | None = 0.05
     ego: EgoNoise | None = None
     ghosts: GhostTracks | None = None
 

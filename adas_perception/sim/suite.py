@@ -19,6 +19,7 @@ class Clocking:
     front_radar_s: float = 0.05
     corner_radar_s: float = 0.1
     camera_s: float = 0.05
+    friction_s: float = 0.5
     ultrasonic_s: float = 0.05
 
 
@@ -43,6 +44,9 @@ class SensorSuite:
         arrived: list[Sample] = [sample for due_ns, sample in self._underway if due_ns <= world.stamp_ns]
         self._underway = [pair for pair in self._underway if pair[0] > world.stamp_ns]
         samples: list[Sample] = [world.ego(), world.driver_input(), *arrived]
+        friction = world.friction() if self._due("friction", clocking.friction_s) else None
+        if friction is not None:
+            samples.append(friction)
         if self._due("front", clocking.front_radar_s):
             samples.append(world.radar("front"))
         if self._due("corners", clocking.corner_radar_s):

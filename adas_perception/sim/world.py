@@ -150,6 +150,10 @@ class World(SensedWorld):
         """Return the ego state without error."""
         return self.car.measured(self.stamp_ns)
 
+    def true_friction(self) -> float:
+        """Return the friction of the road."""
+        return self.car.params.mu
+
     def driver_input(self) -> DriverInput:
         """Return the driver's controls as the bus reports them."""
         return self.action.controls
