@@ -114,6 +114,21 @@ def scorecard(
 
 
 @app.command()
+def bench(
+    models: Annotated[str, typer.Option(help="names of models.yaml with commas; empty: all that are here")] = "",
+    batches: Annotated[str, typer.Option(help="batch sizes, for example '1,4,8'")] = "1",
+    rounds: Annotated[int, typer.Option(help="how often every contestant runs", min=3)] = 50,
+    threads: Annotated[int, typer.Option(help="processor threads", min=1)] = 2,
+    out: Out = Path("out/bench"),
+) -> None:
+    """Race every way to run the networks here: PyTorch, ONNX Runtime, OpenVINO, TensorRT; table, JSON, plot."""
+    from adas_perception.models.bench_cli import present_models, run_bench
+
+    chosen = models.split(",") if models else present_models()
+    raise typer.Exit(run_bench(chosen, tuple(map(int, batches.split(","))), rounds, threads, out))
+
+
+@app.command()
 def calibrate(
     folder: Annotated[Path, typer.Argument(help="pictures of a chessboard")],
     columns: Annotated[int, typer.Option(help="inner corners in a row")] = 9,

@@ -45,6 +45,10 @@ class TensorRtBackend:
         """Run the network once."""
         return self._runner.infer(inputs)
 
+    def device_ms(self, inputs: Arrays, repeats: int) -> float:
+        """Return the GPU's own time for one run, copies included."""
+        return self._runner.timed(inputs, repeats)
+
     def close(self) -> None:
         """Give the GPU's memory back."""
         self._runner.close()
