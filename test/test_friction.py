@@ -89,9 +89,10 @@ def test_braking_that_falls_short_tells_the_friction(speed):
 
 
 @pytest.mark.parametrize(("reached", "asked", "seconds", "speed"), [
-    (8.8, 10.0, 2.0, 15.0), (3.0, 3.5, 2.0, 15.0), (1.0, 10.0, 0.5, 15.0), (1.0, 10.0, 2.0, 1.0), (0.0, 0.0, 2.0, 15.0),
+    (8.8, 10.0, 2.0, 15.0), (3.0, 3.5, 2.0, 15.0), (3.0, 10.0, 0.5, 15.0), (3.0, 10.0, 2.0, 1.0), (0.0, 0.0, 2.0, 15.0),
+    (-3.0, 0.0, 2.0, 15.0), (0.5, 10.0, 2.0, 15.0),
 ])  # fmt: skip
-def test_reached_short_or_slow_braking_tells_nothing(reached, asked, seconds, speed):
+def test_reached_short_slow_failed_or_no_braking_tells_nothing(reached, asked, seconds, speed):
     assert slip(reached, asked, seconds, speed) is None
 
 

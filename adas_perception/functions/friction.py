@@ -38,6 +38,7 @@ class FrictionParams(Params):
     age_s: float = param(5.0, "oldest usable estimate", unit="s", low=0.1, high=60.0)
     sigma_max: float = param(0.15, "estimates less certain than this are not used", low=0.01, high=0.5)
     unknown: float = param(0.35, "what the warning supposes while nothing is known", low=0.1, high=1.0)
+    hard_mps2: float = param(4.0, "weaker braking tells nothing", unit="m/s2", low=1.0, high=10.0)
     shortfall_mps2: float = param(
         1.5, "the tyres slip when so much of the deceleration asked for is missing", unit="m/s2", low=0.5, high=5.0
     )
@@ -61,13 +62,15 @@ class SlipEstimator:
     def step(self, now_ns: int, ego: EgoState, asked_mps2: float) -> Friction | None:
         """Return the latest finding; ``asked_mps2`` is the deceleration that driver or function ask for."""
         reached = -math.copysign(1.0, ego.speed_mps) * ego.accel_mps2
-        short = asked_mps2 - reached > self._p.shortfall_mps2 and abs(ego.speed_mps) > self._p.slip_speed_mps
-        if not short:
+        hard = asked_mps2 > self._p.hard_mps2 and abs(ego.speed_mps) > self._p.slip_speed_mps
+        # A car that hardly decelerates has a fault of its brakes.
+        slips = asked_mps2 - reached > self._p.shortfall_mps2 and reached > LOWEST * GRAVITY_MPS2
+        if not (hard and slips):
             self._short_ns = None
         elif self._short_ns is None:
             self._short_ns = now_ns
         elif seconds(now_ns - self._short_ns) >= self._p.settle_s:
-            self._found = Friction(now_ns, max(reached / GRAVITY_MPS2, LOWEST), self._p.slip_sigma)
+            self._found = Friction(now_ns, reached / GRAVITY_MPS2, self._p.slip_sigma)
         return self._found
 
 
