@@ -157,7 +157,7 @@ def test_unknown_names_and_broken_lists(tmp_path):
 
 
 def test_every_shipped_entry_is_well_formed():
-    from adas_perception.perception.lanes import LaneSpec
+    from adas_perception.perception.lane_network import LaneSpec
     from adas_perception.perception.objects import DetectorSpec
 
     LaneSpec.from_mapping(load_model_spec("lane_v2").spec)

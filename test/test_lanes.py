@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from adas_perception.inference import load_backend, load_model_spec
 from adas_perception.perception.camera import CameraModel
-from adas_perception.perception.lanes import LaneFinder, LaneParams, LaneSpec, LaneTracker
+from adas_perception.perception.lane_network import LaneSpec
+from adas_perception.perception.lanes import LaneFinder, LaneParams, LaneTracker
 from adas_perception.perception.overlay import draw_lanes
 from adas_perception.types import EgoState, Image, LineKind
 

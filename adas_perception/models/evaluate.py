@@ -24,7 +24,8 @@ from adas_perception.inference import Arrays, Backend, load_backend, load_model_
 from adas_perception.models.lane_data import classify, render
 from adas_perception.models.road_scene import sample_scene
 from adas_perception.perception.camera import CameraModel
-from adas_perception.perception.lanes import LaneFinder, LaneParams, LaneSpec, LaneTracker
+from adas_perception.perception.lane_network import LaneSpec
+from adas_perception.perception.lanes import LaneFinder, LaneParams, LaneTracker
 from adas_perception.perception.overlay import draw_lanes
 from adas_perception.types import Image
 

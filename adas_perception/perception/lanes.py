@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from adas_perception.params import Params, param
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.lane_filter import LaneFilter, basis, pitch_error_rad
+from adas_perception.perception.lane_network import Backend, LaneNetwork, LaneSpec
 from adas_perception.perception.lane_points import (
     EGO_LEFT,
     EGO_RIGHT,
@@ -22,28 +20,6 @@ from adas_perception.perception.lane_points import (
     split_others,
 )
 from adas_perception.types import EgoState, FloatArray, Image, LaneLine, LaneLines, LineKind, seconds
-
-
-class Backend(Protocol):
-    """What runs the network."""
-
-    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return the outputs by name."""
-        ...
-
-
-@dataclass(frozen=True)
-class LaneSpec(Params):
-    """What the lane network eats: a uint8 RGB picture (1, height, width, 3) without the upper part of the original.
-
-    Its answer is (1, 6, h, w): probabilities of background, ego left, ego right, other left, other right; dashed.
-    """
-
-    input_name: str = param("picture", "name of the network's input")
-    output_name: str = param("lanes", "name of the network's output")
-    width_px: int = param(512, "width of the input", unit="px", low=32, high=4096)
-    height_px: int = param(192, "height of the input", unit="px", low=32, high=4096)
-    crop_top: float = param(0.3, "part of the picture that is cut off at the top", low=0.0, high=0.9)
 
 
 @dataclass(frozen=True)
@@ -208,11 +184,10 @@ class LaneFinder:
     """Pictures in, lane lines out."""
 
     def __init__(self, spec: LaneSpec, backend: Backend, camera: CameraModel, params: LaneParams | None = None) -> None:
-        self._spec = spec
-        self._backend = backend
+        self._network = LaneNetwork(spec, backend)
         self._mounted = camera
-        self._top = round(camera.height_px * spec.crop_top)
-        self._view = camera.cropped_resized(self._top, spec.width_px, spec.height_px)
+        top_px = self._network.top_px(camera.height_px)
+        self._view = camera.cropped_resized(top_px, spec.width_px, spec.height_px)
         self._tracker = LaneTracker(params)
 
     @property
@@ -233,6 +208,4 @@ class LaneFinder:
         if (width, height) != (self._mounted.width_px, self._mounted.height_px):
             size = f"{self._mounted.width_px} x {self._mounted.height_px}"
             raise ValueError(f"picture of {width} x {height} pixels, camera_info says {size}; correct one of them")
-        small = cv2.resize(rgb[self._top :], (self._spec.width_px, self._spec.height_px), interpolation=cv2.INTER_AREA)
-        answer = self._backend.infer({self._spec.input_name: np.ascontiguousarray(small)[None]})
-        return np.asarray(answer[self._spec.output_name][0])
+        return self._network.answer(rgb)

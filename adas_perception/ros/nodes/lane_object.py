@@ -22,7 +22,8 @@ from adas_perception.inference.models import load_model_spec
 from adas_perception.inference.switching import SwitchingBackend, open_network
 from adas_perception.params import CameraMount, ParameterError, param
 from adas_perception.perception.camera import CameraModel
-from adas_perception.perception.lanes import LaneFinder, LaneParams, LaneSpec
+from adas_perception.perception.lane_network import LaneSpec
+from adas_perception.perception.lanes import LaneFinder, LaneParams
 from adas_perception.perception.objects import DetectorSpec, ObjectDetector
 from adas_perception.perception.overlay import draw_lanes
 from adas_perception.ros import convert
