@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from adas_perception.functions.acc import Acc, AccParams
 from adas_perception.functions.aeb import Aeb, AebParams
 from adas_perception.functions.apa import Apa, ApaParams
@@ -156,6 +158,8 @@ class Pipeline:
         """
         if not _SENDERS.get(type(sample), frozenset()) <= self.running:
             return
+        if isinstance(sample, RadarScan) and len(sample.range_rate) and not np.isfinite(sample.range_rate).any():
+            return  # a radar that sends no number is as good as silent
         checked = self._radar.step(sample, self._ego) if isinstance(sample, RadarScan) else sample
         arrived_ns = sample.stamp_ns if now_ns is None else now_ns
         if isinstance(checked, WATCHED) and not self._safety.take(arrived_ns, checked):

@@ -24,7 +24,7 @@ class InputParams(Params):
 
     silent_s: float = param(0.25, "silence of an input before it counts as lost", unit="s", low=0.05, high=1.0)
     late_s: float = param(0.25, "older samples are turned away", unit="s", low=0.05, high=1.0)
-    rate_min_hz: float = param(5.0, "fewer samples a second are too few", unit="Hz", low=0.0, high=50.0)
+    rate_min_hz: float = param(6.0, "fewer samples a second are too few", unit="Hz", low=0.0, high=50.0)
     bad_limit: float = param(1.5, "score of bad samples above which an input is faulty", low=0.5, high=10.0)
     bad_leak: float = param(0.25, "score that a good sample takes back", low=0.01, high=1.0)
     frozen_samples: int = param(4, "equal samples in a row, although the car moves, that are frozen", low=2, high=50)

@@ -33,7 +33,7 @@ class MotionParams(Params):
     """Tolerances between sensors."""
 
     speed_mps: float = param(0.8, "speed may leave the integral of the acceleration by", unit="m/s", low=0.1, high=5.0)
-    memory_s: float = param(1.0, "time over which it is integrated", unit="s", low=0.1, high=10.0)
+    memory_s: float = param(2.0, "time over which it is integrated", unit="s", low=0.1, high=10.0)
     yaw_lag_s: float = param(0.15, "lag of the yaw rate behind the steering", unit="s", low=0.0, high=1.0)
     lateral_mps2: float = param(1.5, "yaw rate times speed may differ by", unit="m/s2", low=0.2, high=5.0)
     lateral_share: float = param(0.35, "and by this share of the accelerations", low=0.0, high=1.0)

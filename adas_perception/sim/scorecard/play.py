@@ -104,14 +104,14 @@ def _drive_leg(stage: Stage, conditions: Conditions) -> Trace:
     world = new_world(stage, conditions)
     recorder = Recorder(world, stage.target)
     done_at: float | None = None
-    for output in drive(world, Pipeline(*_parameters(conditions.preset), camera=world.camera)):
+    for output in (stage.loop or drive)(world, Pipeline(*_parameters(conditions.preset), camera=world.camera)):
         recorder.add(output)
         tick = recorder.last
         if recorder.over or done_at is not None and tick.time_s >= done_at:
             break
         if done_at is None and _ends(stage, tick):
             done_at = tick.time_s + _AFTER_S
-    return recorder.finish()
+    return replace(recorder.finish(), evidence=stage.loop.evidence() if stage.loop else None)
 
 
 @lru_cache(maxsize=4)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adas_perception.params import Params
+from adas_perception.sim.fault_loop import FaultLoop
 from adas_perception.sim.ghosts import GhostTracks
 from adas_perception.sim.scenarios import Scenario
 from adas_perception.sim.scorecard.trace import Trace
@@ -20,7 +21,7 @@ class Stage:
     car has become no faster than the target, as the protocols end an approach,
     ``until_stop`` when it stands. ``ghosts`` are false radar tracks that appear in clean and in noisy runs alike;
     ``seed`` draws what is random in the scenario itself. ``then`` makes the next leg of a longer run from the trace
-    of this one; the legs are judged together.
+    of this one; the legs are judged together. ``loop`` drives instead of the plain closed loop.
     """
 
     scenario: Scenario
@@ -31,6 +32,7 @@ class Stage:
     ghosts: GhostTracks | None = None
     seed: int = 0
     then: Callable[[Trace], Stage] | None = None
+    loop: FaultLoop | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from adas_perception.pipeline import Output
 from adas_perception.sim.contact import Contact
+from adas_perception.sim.fault_loop import Evidence
 from adas_perception.sim.world import World
 from adas_perception.types import Function
 
@@ -60,13 +61,14 @@ class Tick(NamedTuple):
 class Trace:
     """All ticks of a run as columns; ``states`` are the changes of state as (time in s, function, state, reason).
 
-    ``before`` are the legs driven before this one, in order.
+    ``before`` are the legs driven before this one, in order; ``evidence`` is that of a drive with a fault.
     """
 
     columns: dict[str, FloatArray]
     contact: Contact | None
     states: tuple[tuple[float, str, str, str], ...]
     before: tuple[Trace, ...] = ()
+    evidence: Evidence | None = None
 
     def __getitem__(self, name: str) -> FloatArray:
         """Return a column by its name in Tick."""

@@ -11,6 +11,7 @@ from adas_perception.sim.scorecard.manoeuvres import (
     departure,
     endurance,
     false,
+    faults,
     lanes,
     platoon,
     reverse,
@@ -33,4 +34,5 @@ MANOEUVRES: dict[str, type[Manoeuvre]] = {
     **platoon.MANOEUVRES,
     **lanes.MANOEUVRES,
     **endurance.MANOEUVRES,
+    **faults.MANOEUVRES,
 }
