@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo, Image, Joy, PointCloud2, PointField, Range
 
 from adas_perception import types as t
+from adas_perception.functions.friction import Friction
 from adas_perception.params import CameraMount
 from adas_perception.ros import convert as c
 
@@ -238,3 +239,18 @@ def test_echoes_come_back_with_the_silent_sensors():
     sensors = ("front_left", "front_right")
     echoes = t.Echoes(STAMP, (t.EchoPoint("front_right", 4.0, -0.5, 1.5, STAMP - 62_500_000),), ("front_left",))
     assert c.to_echoes(c.from_echoes(echoes, sensors), sensors) == echoes
+
+
+# --- friction ---
+
+
+@given(value=st.floats(0.05, 1.5), sigma=st.floats(0.0, 0.4))
+def test_friction_comes_back(value, sigma):
+    back = c.to_friction(c.from_friction(Friction(STAMP, value, sigma)))
+    assert (back.stamp_ns, back.value, back.sigma) == (STAMP, pytest.approx(value), pytest.approx(sigma, abs=1e-9))
+
+
+@pytest.mark.parametrize(("value", "sigma"), [(math.nan, 0.1), (0.5, math.inf), (-0.1, 0.1), (2.5, 0.1)])
+def test_impossible_friction_is_stopped(value, sigma):
+    with pytest.raises(c.ConvertError):
+        c.to_friction(c.from_friction(Friction(STAMP, value, sigma)))

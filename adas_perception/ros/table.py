@@ -58,7 +58,7 @@ NODES = (
         "aeb",
         "driving",
         "driving:AebNode",
-        ("objects", "lanes", "parking/echoes", *VEHICLE),
+        ("objects", "lanes", "parking/echoes", "vehicle/friction", *VEHICLE),
         ("aeb/request", "aeb/state"),
     ),
     NodeSpec(

@@ -37,7 +37,7 @@ from adas_perception.ros.convert.objects import (
     to_radar,
     to_targets,
 )
-from adas_perception.ros.convert.vehicle import from_driver, from_ego, to_driver, to_ego
+from adas_perception.ros.convert.vehicle import from_driver, from_ego, from_friction, to_driver, to_ego, to_friction
 
 __all__ = [
     "BASE",
@@ -48,6 +48,7 @@ __all__ = [
     "from_echo",
     "from_echoes",
     "from_ego",
+    "from_friction",
     "from_image",
     "from_lanes",
     "from_objects",
@@ -65,6 +66,7 @@ __all__ = [
     "to_echo",
     "to_echoes",
     "to_ego",
+    "to_friction",
     "to_image",
     "to_image_compressed",
     "to_lanes",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
-from geometry_msgs.msg import Pose
+from geometry_msgs.msg import AccelWithCovarianceStamped, Pose
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Joy
 
 from adas_perception import types as t
+from adas_perception.functions.common import GRAVITY_MPS2
+from adas_perception.functions.friction import Friction
 from adas_perception.ros.convert.common import BASE, ConvertError, finite, to_ns, to_stamp, within
 
 # sensor_msgs/Joy on vehicle/driver
@@ -93,3 +95,21 @@ def to_pose(x: float, y: float, yaw: float) -> Pose:
     pose.position.x, pose.position.y = float(x), float(y)
     pose.orientation.z, pose.orientation.w = math.sin(yaw / 2), math.cos(yaw / 2)
     return pose
+
+
+def to_friction(message: AccelWithCovarianceStamped) -> Friction:
+    """Read the greatest acceleration that the tyres can give (``linear.x``, m/s2) with its variance."""
+    accel, variance = message.accel.accel.linear.x, message.accel.covariance[0]
+    finite("friction", accel, variance)
+    within("greatest acceleration", accel, 0.0, 2.0 * GRAVITY_MPS2)
+    within("its variance", variance, 0.0, 1e3)
+    return Friction(to_ns(message.header.stamp), accel / GRAVITY_MPS2, math.sqrt(variance) / GRAVITY_MPS2)
+
+
+def from_friction(friction: Friction) -> AccelWithCovarianceStamped:
+    """Write an estimate of the friction."""
+    message = AccelWithCovarianceStamped()
+    message.header.stamp, message.header.frame_id = to_stamp(friction.stamp_ns), BASE
+    message.accel.accel.linear.x = friction.value * GRAVITY_MPS2
+    message.accel.covariance[0] = (friction.sigma * GRAVITY_MPS2) ** 2
+    return message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import AccelWithCovarianceStamped
 from sensor_msgs.msg import PointCloud2
 
 from adas_perception.functions.acc import Acc, AccParams
@@ -28,11 +29,12 @@ class AebNode(SceneNode):
 
     def __init__(self) -> None:
         super().__init__("aeb", AebParams, Aeb)
-        self.echoes = self.listen("parking/echoes", PointCloud2, lambda m: convert.to_echoes(m, SENSORS))
+        self._echoes = self.listen("parking/echoes", PointCloud2, lambda m: convert.to_echoes(m, SENSORS))
+        self._friction = self.listen("vehicle/friction", AccelWithCovarianceStamped, convert.to_friction)
 
     def _step(self, now_ns: int) -> None:
-        scene = (self.ego.value, self.driver.value, self.objects.value, self.lanes.value, self.echoes.value)
-        self.publish(self._core.step(now_ns, *scene))
+        scene = (self.ego.value, self.driver.value, self.objects.value, self.lanes.value)
+        self.publish(self._core.step(now_ns, *scene, self._echoes.value, self._friction.value))
 
 
 class LkaNode(FunctionNode):
