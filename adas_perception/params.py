@@ -58,6 +58,8 @@ class Params:
         Raises ParameterError naming ``where``, the field and the remedy.
         """
         place = where or cls.__name__
+        if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
+            raise ParameterError(f"{place}: expected a mapping of names to values, not {values!r}")
         types = get_type_hints(cls)
         known = {f.name: f for f in fields(cls)}
         arguments: dict[str, Any] = {}
@@ -187,6 +189,8 @@ class Config:
             for node, content in read_yaml(path).items():
                 if not isinstance(content, dict) or set(content) != {"ros__parameters"}:
                     raise ParameterError(f"{path}: '{node}' must hold exactly one key, 'ros__parameters'")
+                if not isinstance(content["ros__parameters"], dict):
+                    raise ParameterError(f"{path}: '{node}': ros__parameters must be a mapping of names to values")
                 _merge(self._nodes.setdefault(node, {}), content["ros__parameters"])
 
     def values(self, node: str) -> dict[str, Any]:
@@ -217,6 +221,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         line = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
         raise ParameterError(f"{path}:{line} {problem}; correct the YAML") from None
+    except (RecursionError, ValueError) as error:  # nested without end; a date or number that is none
+        raise ParameterError(f"{path}: {error}; correct the YAML") from None
     if not isinstance(content, dict):
         raise ParameterError(f"{path}: expected a mapping of names to values")
     return content
@@ -225,6 +231,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if isinstance(value, Mapping):
-            _merge(into.setdefault(name, {}), value)
+            inner = into.get(name)
+            into[name] = dict(inner) if isinstance(inner, Mapping) else {}
+            _merge(into[name], value)
         else:
             into[name] = value

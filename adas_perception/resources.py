@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from pathlib import Path
 
+from adas_perception.params import ParameterError
+
 PACKAGE = "adas_perception"
+# Where this file lies in config/, every file read from there must be in it: lines of sha256sum.
+MANIFEST = "MANIFEST.sha256"
 
 
 @cache
@@ -41,6 +46,26 @@ def config_path(name: str) -> Path:
     if not path.is_file():
         known = ", ".join(sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*.*")))
         raise FileNotFoundError(f"there is no configuration file {path}; {folder} has: {known or 'nothing'}")
+    return verified(path)
+
+
+def verified(path: Path) -> Path:
+    """Return the path of a file, checked by the manifest when it lies in a ``config/`` that has one.
+
+    Raises ParameterError when the file is not listed there or is another file than the one listed.
+    """
+    folder = share_dir() / "config"
+    manifest = folder / MANIFEST
+    if not manifest.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        return path
+    name = path.resolve().relative_to(folder.resolve()).as_posix()
+    lines = (line.split(maxsplit=1) for line in manifest.read_text(encoding="utf-8").splitlines() if line.strip())
+    listed = {parts[-1].strip().lstrip("*"): parts[0] for parts in lines}
+    if name not in listed:
+        raise ParameterError(f"{path}: not listed in {manifest}; add it with sha256sum, or remove the file")
+    actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    if actual != listed[name].lower():
+        raise ParameterError(f"{path}: sha256 is {actual}, {manifest} says {listed[name]}; restore the file")
     return path
 
 

@@ -16,6 +16,7 @@ from cantools.database.can import Database
 
 from adas_perception.can.codec import Codec, Decoded, Fault, Frame, Signals
 from adas_perception.params import read_yaml
+from adas_perception.resources import verified
 
 COLLECTION = "opendbc:"
 
@@ -60,10 +61,13 @@ class VehicleProfile:
     radar: RadarSlots | None = None
 
     def codec(self) -> Codec:
-        """Return the codec of a car that may be sent to; raises ProfileError for a read-only one, DbcError."""
+        """Return the codec of a car that may be sent to; raises ProfileError for a read-only one, DbcError.
+
+        A file that the manifest of config/ does not know raises ParameterError.
+        """
         if not self.writes or len(self.dbc) != 1:
             raise ProfileError(f"{self.path}: '{self.name}' is read only; the bridge needs one DBC and 'writes: true'")
-        return Codec(next(iter(self.dbc.values())))
+        return Codec(verified(next(iter(self.dbc.values()))))
 
 
 def load_profile(path: Path) -> VehicleProfile:

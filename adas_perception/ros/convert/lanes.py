@@ -11,6 +11,7 @@ from adas_perception.ros.convert.common import ConvertError, to_ns
 
 LEFT, RIGHT = 0, 1
 SAMPLES = 12
+LINES_MAX = 32
 LANE_FIELDS = {name: (name,) for name in ("x", "y", "line", "confidence", "kind", "sigma")}
 
 
@@ -34,16 +35,22 @@ def to_lanes(message: PointCloud2) -> t.LaneLines:
     if not np.isfinite(table).all():
         raise ConvertError("lane lines hold a value that is not finite")
     lines = {}
-    for number in np.unique(table[:, 2]).astype(int):
+    for number in map(float, np.unique(table[:, 2])):
+        if number not in range(LINES_MAX):
+            raise ConvertError(f"lane line {number:g} is none of 0 to {LINES_MAX - 1}")
         points = table[table[:, 2] == number]
         x, y = points[:, 0], points[:, 1]
-        c3, c2, c1, c0 = np.polyfit(x, y, 3) if len(points) > 3 else (0.0, 0.0, 0.0, float(y.mean()))
-        lines[number] = t.LaneLine(
+        try:
+            c3, c2, c1, c0 = np.polyfit(x, y, 3) if len(points) > 3 else (0.0, 0.0, 0.0, float(y.mean()))
+            kind = t.LineKind(int(points[0, 4]))
+        except (ValueError, np.linalg.LinAlgError) as error:
+            raise ConvertError(f"lane line {number:g}: {error}") from None
+        lines[int(number)] = t.LaneLine(
             (float(c0), float(c1), float(c2), float(c3)),
             float(x.min()),
             float(x.max()),
             float(points[0, 3]),
-            t.LineKind(int(points[0, 4])),
+            kind,
             float(points[0, 5]),
         )
     others = tuple(lines[n] for n in sorted(lines) if n > RIGHT)
