@@ -12,6 +12,7 @@ import typer
 from adas_perception import __version__
 from adas_perception.can.bus import BusError
 from adas_perception.can.cli import app as can_app
+from adas_perception.detect.cli import detect
 from adas_perception.inference.backend import ModelError
 from adas_perception.inference.cli import app as engine_app
 from adas_perception.params import ParameterError
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(engine_app, name="engine")
+app.command()(detect)
 app.add_typer(can_app, name="can")
 
 Out = Annotated[Path, typer.Option(help="folder for the results")]

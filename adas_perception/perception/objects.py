@@ -48,7 +48,9 @@ class DetectorSpec(Params):
     layout: str = param("nchw_float32", "layout and type of the input", choices=("nchw_float32", "nhwc_uint8"))
     mean: tuple[float, ...] = param((0.0, 0.0, 0.0), "subtracted from each channel of 0..255")
     scale: tuple[float, ...] = param((1.0, 1.0, 1.0), "then multiplied with each channel")
-    decoder: str = param("yolox", "meaning of the answer", choices=("yolox", "rows", "boxes_scores"))
+    decoder: str = param(
+        "yolox", "meaning of the answer", choices=("yolox", "nanodet", "fastestdet", "rows", "boxes_scores")
+    )
     classes: str = param("coco80", "numbering of the classes", choices=tuple(CLASS_MAPS))
     score_min: float = param(0.3, "boxes with a lower score are dropped", low=0.0, high=1.0)
     iou_max: float = param(0.5, "of two boxes of one class that overlap more the better stays", low=0.0, high=1.0)
@@ -110,7 +112,7 @@ def letterbox(rgb: NDArray[np.uint8], spec: DetectorSpec) -> tuple[NDArray[Any],
 def _decode_yolox(answer: Mapping[str, NDArray[Any]], spec: DetectorSpec) -> Candidates:
     """One output (1, N, 5 + classes): centre and log size in cells of strides 8, 16, 32; objectness; class scores."""
     rows = next(iter(answer.values()))[0]
-    grid, stride = _yolox_grid(spec.width_px, spec.height_px)
+    grid, stride = _cells(spec.width_px, spec.height_px, (8, 16, 32))
     if len(rows) != len(grid):
         raise ValueError(f"yolox: {len(rows)} rows do not fit an input of {spec.width_px}x{spec.height_px}")
     classes = rows[:, 5:].argmax(axis=1)
@@ -122,13 +124,50 @@ def _decode_yolox(answer: Mapping[str, NDArray[Any]], spec: DetectorSpec) -> Can
 
 
 @lru_cache(maxsize=4)
-def _yolox_grid(width_px: int, height_px: int) -> tuple[FloatArray, FloatArray]:
+def _cells(width_px: int, height_px: int, levels: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+    """Column and row (N, 2) of every cell of all levels, and its stride (N, 1)."""
     cells, strides = [], []
-    for stride in (8, 16, 32):
-        y, x = np.mgrid[: height_px // stride, : width_px // stride]
+    for stride in levels:
+        y, x = np.mgrid[: math.ceil(height_px / stride), : math.ceil(width_px / stride)]
         cells.append(np.column_stack([x.ravel(), y.ravel()]))
         strides.append(np.full((x.size, 1), stride))
     return np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)
+
+
+def _decode_nanodet(answer: Mapping[str, NDArray[Any]], spec: DetectorSpec) -> Candidates:
+    """NanoDet-Plus: one output (1, N, classes + 4 bins), class scores, then distances to the box's sides as histograms.
+
+    Cells of strides 8, 16, 32, 64 stand at their upper left corner; a bin is a stride wide.
+    """
+    rows = next(iter(answer.values()))[0]
+    grid, stride = _cells(spec.width_px, spec.height_px, (8, 16, 32, 64))
+    bins = (rows.shape[1] - 80) // 4
+    if len(rows) != len(grid) or bins < 2:
+        raise ValueError(f"nanodet: {rows.shape} does not fit an input of {spec.width_px}x{spec.height_px}, 80 classes")
+    classes = rows[:, :80].argmax(axis=1)
+    scores = rows[np.arange(len(rows)), classes]
+    likely = scores >= spec.score_min
+    histogram = rows[likely, 80:].reshape(-1, 4, bins)
+    histogram = np.exp(histogram - histogram.max(axis=2, keepdims=True))
+    sides = (histogram @ np.arange(bins)) / histogram.sum(axis=2) * stride[likely]
+    centre = grid[likely] * stride[likely]
+    boxes = np.hstack([centre - sides[:, :2], centre + sides[:, 2:]])
+    return Candidates(boxes, scores[likely], classes[likely])
+
+
+def _decode_fastestdet(answer: Mapping[str, NDArray[Any]], spec: DetectorSpec) -> Candidates:
+    """FastestDet: one output (1, 5 + classes, h, w): objectness, offset and size of the box, class scores."""
+    planes = next(iter(answer.values()))[0]
+    h, w = planes.shape[1:]
+    rows = planes.reshape(len(planes), -1).T
+    classes = rows[:, 5:].argmax(axis=1)
+    scores = rows[:, 0] ** 0.6 * rows[np.arange(len(rows)), 5 + classes] ** 0.4
+    likely = scores >= spec.score_min
+    y, x = np.divmod(np.flatnonzero(likely), w)
+    cell = np.array([spec.width_px / w, spec.height_px / h])
+    centre = (np.stack([x, y], axis=-1) + np.tanh(rows[likely, 1:3])) * cell
+    half = np.array([spec.width_px, spec.height_px]) / (1.0 + np.exp(-rows[likely, 3:5])) / 2.0
+    return Candidates(np.hstack([centre - half, centre + half]), scores[likely], classes[likely])
 
 
 def _decode_rows(answer: Mapping[str, NDArray[Any]], spec: DetectorSpec) -> Candidates:
@@ -147,7 +186,8 @@ def _decode_boxes_scores(answer: Mapping[str, NDArray[Any]], spec: DetectorSpec)
 
 Decoder = Callable[[Mapping[str, NDArray[Any]], DetectorSpec], Candidates]
 DECODERS: dict[str, Decoder] = {
-    "yolox": _decode_yolox, "rows": _decode_rows, "boxes_scores": _decode_boxes_scores,
+    "yolox": _decode_yolox, "nanodet": _decode_nanodet, "fastestdet": _decode_fastestdet, "rows": _decode_rows,
+    "boxes_scores": _decode_boxes_scores,
 }  # fmt: skip
 
 
@@ -175,12 +215,16 @@ class Distance:
     sigma_m: float
 
 
-# Heights in metres with relative spread: lorries and vans are cars here, children are pedestrians.
+# Heights in metres with relative spread: children are pedestrians here.
 HEIGHT = {
     ObjectClass.CAR: (1.6, 0.25),
     ObjectClass.PEDESTRIAN: (1.65, 0.12),
     ObjectClass.CYCLIST: (1.7, 0.12),
 }
+# Lorries and vans are cars here too, but seen from before or behind they are higher than wide: height over width
+# of a box, and the height that goes with it. What hides part of the width makes the box seem farther, never nearer.
+CAR_SHAPES = (0.9, 1.3, 1.5)
+CAR_HEIGHTS_M = (1.6, 2.6, 3.8)
 # Spread of the camera's pitch while driving, and of the edges of a box.
 PITCH_SIGMA_RAD = 0.006
 EDGE_SIGMA_PX = 2.0
@@ -190,22 +234,26 @@ BORDER_PX = 2.0
 def estimate_distance(box: Detection, camera: CameraModel) -> Distance | None:
     """Return the distance of traffic from where its box stands on a flat road and from its height, weighted.
 
-    An edge of the picture that cuts the box makes the estimate behind it void; None when both are.
+    Both are read off as inverse distances, whose errors do not depend on the distance: weighted as distances, the
+    nearer of two guesses would always seem the better one. An edge of the picture that cuts the box makes the
+    estimate behind it void; None when both are.
     """
     top_seen, bottom_seen = box.y1 > BORDER_PX, box.y2 < camera.height_px - 1 - BORDER_PX
     estimates = []
     ground = camera.to_ground(np.array([(box.x1 + box.x2) / 2.0, box.y2]))
     if bottom_seen and np.isfinite(ground).all():
         metres = math.hypot(ground[0] - camera.x_m, ground[1] - camera.y_m)
-        slope = (metres**2 + camera.height_m**2) / camera.height_m
-        estimates.append((metres, slope * math.hypot(PITCH_SIGMA_RAD, EDGE_SIGMA_PX / camera.fy_px)))
+        slope = (1.0 + (camera.height_m / metres) ** 2) / camera.height_m
+        estimates.append((1.0 / metres, slope * math.hypot(PITCH_SIGMA_RAD, EDGE_SIGMA_PX / camera.fy_px)))
     height_px = box.y2 - box.y1
     if bottom_seen and top_seen and box.label in HEIGHT and height_px > 0.0:
         height_m, spread = HEIGHT[box.label]
-        metres = height_m * camera.fy_px / height_px
-        estimates.append((metres, metres * math.hypot(spread, 1.4 * EDGE_SIGMA_PX / height_px)))
+        if box.label is ObjectClass.CAR and box.x2 > box.x1:
+            height_m = float(np.interp(height_px / (box.x2 - box.x1), CAR_SHAPES, CAR_HEIGHTS_M))
+        inverse = height_px / (height_m * camera.fy_px)
+        estimates.append((inverse, inverse * math.hypot(spread, 1.4 * EDGE_SIGMA_PX / height_px)))
     if not estimates:
         return None
     weights = [1.0 / sigma**2 for _, sigma in estimates]
-    mean = sum(w * metres for w, (metres, _) in zip(weights, estimates, strict=True)) / sum(weights)
-    return Distance(mean, 1.0 / math.sqrt(sum(weights)))
+    metres = sum(weights) / sum(w * inverse for w, (inverse, _) in zip(weights, estimates, strict=True))
+    return Distance(metres, metres**2 / math.sqrt(sum(weights)))

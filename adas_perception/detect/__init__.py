@@ -1,0 +1,1 @@
+"""Networks over pictures, folders and videos: result files and overlays."""
