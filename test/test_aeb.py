@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adas_perception.functions.aeb import Aeb, AebParams
-from adas_perception.functions.path import Arc, decel_required, neighbour
+from adas_perception.functions.path import Arc, decel_required, kept_lane, neighbour
 from adas_perception.functions.threat import ThreatModel, ThreatParams, Urgency
 from adas_perception.limits import Limits
 from adas_perception.types import (
@@ -19,6 +19,7 @@ from adas_perception.types import (
     EgoState,
     Function,
     Gear,
+    LaneLine,
     LaneLines,
     Level,
     ObjectClass,
@@ -378,14 +379,89 @@ def test_full_request_is_the_emergency_limit():
     assert decision.state.values["decel_required_mps2"] == pytest.approx(20.0)
 
 
-def test_full_braking_needs_both_sensors_when_asked():
-    def radar_only(now):
-        objects = urgent(now)
-        return replace(objects, tracks=tuple(replace(t, sources=Sensor.RADAR) for t in objects.tracks))
+def known_by(sources, **changes):
+    """The urgent object, known by some kinds of sensor only."""
 
-    assert feed(aeb(require_camera=True), radar_only, 6, ego=EgoState(0, 20.0)).state.state == "PARTIAL"
-    assert feed(aeb(require_camera=True), urgent, 6, ego=EgoState(0, 20.0)).state.state == "FULL"
-    assert feed(aeb(), radar_only, 6, ego=EgoState(0, 20.0)).state.state == "FULL"
+    def objects(now):
+        scene = urgent(now)
+        return replace(scene, tracks=tuple(replace(t, sources=sources, age=99, **changes) for t in scene.tracks))
+
+    return objects
+
+
+def test_a_standing_object_that_only_radar_sees_gets_no_reaction_and_is_told():
+    decision = feed(aeb(), known_by(Sensor.RADAR, vx_mps=0.0, vy_mps=0.0), 6, ego=EgoState(0, 20.0))
+    assert (decision.state.state, decision.state.reason) == ("READY", "RADAR_ONLY")
+    assert decision.request.accel_mps2 is None
+    agreed = known_by(Sensor.RADAR | Sensor.CAMERA, vx_mps=0.0, vy_mps=0.0)
+    assert feed(aeb(), agreed, 6, ego=EgoState(0, 20.0)).state.state == "FULL"
+
+
+def test_a_lead_that_radar_saw_moving_is_braked_for_without_a_camera():
+    function, ego = aeb(), EgoState(0, 20.0)
+    feed(function, known_by(Sensor.RADAR, vx_mps=15.0, x_m=90.0), 10, ego=ego)
+    stopped = feed(function, known_by(Sensor.RADAR, vx_mps=0.0, vy_mps=0.0), 6, ego=ego, start=10)
+    assert stopped.state.state == "FULL"
+
+
+@pytest.mark.parametrize(("label", "state"), [(ObjectClass.CAR, "READY"), (ObjectClass.PEDESTRIAN, "PARTIAL")])
+def test_the_camera_alone_never_brakes_fully(label, state):
+    assert feed(aeb(), known_by(Sensor.CAMERA, label=label), 6, ego=EgoState(0, 20.0)).state.state == state
+
+
+def test_a_standing_car_must_be_known_for_longer_than_a_person():
+    def young(label):
+        def objects(now):
+            scene = urgent(now)
+            return replace(scene, tracks=tuple(
+                replace(t, label=label, age=8, vx_mps=0.0, vy_mps=0.0, sources=Sensor.RADAR | Sensor.CAMERA)
+                for t in scene.tracks))  # fmt: skip
+
+        return feed(aeb(), objects, 6, ego=EgoState(0, 20.0)).state.state
+
+    assert young(ObjectClass.CAR) == "READY"
+    assert young(ObjectClass.PEDESTRIAN) == "FULL"
+
+
+def test_where_a_detector_runs_it_must_agree_on_what_moves_in_its_view():
+    ego = EgoState(0, 20.0)
+    alone = known_by(Sensor.RADAR, vx_mps=3.0)
+
+    def watched(now):
+        scene = alone(now)
+        other = replace(scene.tracks[0], id=99, x_m=40.0, y_m=9.0, sources=Sensor.RADAR | Sensor.CAMERA)
+        return replace(scene, tracks=(*scene.tracks, other))
+
+    assert feed(aeb(), alone, 12, ego=ego).state.state == "FULL"
+    assert feed(aeb(), watched, 12, ego=ego).state.state == "READY"
+
+
+def bend(radius_m: float, offset_m: float) -> LaneLine:
+    return LaneLine((offset_m, 0.0, 0.5 / radius_m, 0.0), 4.0, 60.0)
+
+
+def test_the_kept_lane_leads_around_the_bend():
+    lanes = LaneLines(START_NS, bend(200.0, 1.75), bend(200.0, -1.75))
+    lane = kept_lane(lanes, Arc(0.0), 0.5)
+    assert lane is not None
+    assert lane.arc_to(40.0).curvature == pytest.approx(1.0 / 200.0, rel=0.02)
+    assert kept_lane(None, Arc(0.0), 0.5) is None
+    assert kept_lane(LaneLines(START_NS), Arc(0.0), 0.5) is None
+    assert kept_lane(lanes, Arc(0.05), 0.5) is None  # the car turns off
+    crossed = LaneLines(START_NS, bend(200.0, -0.1), bend(200.0, -3.6))
+    assert kept_lane(crossed, Arc(0.0), 0.5) is None
+
+
+def test_what_stands_outside_the_bend_is_no_threat_to_a_car_that_keeps_its_lane():
+    lanes = LaneLines(START_NS, bend(100.0, 1.75), bend(100.0, -1.75))
+    function = aeb()
+    for i in range(6):
+        now = START_NS + nanoseconds(i * CYCLE_S)
+        scene = known_by(Sensor.RADAR | Sensor.CAMERA, vx_mps=0.0, vy_mps=0.0, x_m=28.0, y_m=0.0)(now)
+        decision = function.step(now, EgoState(now, 20.0), None, scene, lanes)
+    assert decision.state.state == "READY"
+    scene = known_by(Sensor.RADAR | Sensor.CAMERA, vx_mps=0.0, vy_mps=0.0, x_m=28.0, y_m=0.0)
+    assert feed(aeb(), scene, 6, ego=EgoState(0, 20.0)).state.state == "FULL"
 
 
 def test_braking_survives_a_short_loss_of_the_target():

@@ -96,7 +96,7 @@ def bend(t):
 CASES = {
     "cut-in": (Scene(speed=20.0), cut_in, 4.5, ("front",), (0.2, 0.4, 0.5, 1.0)),
     "car crossing": (Scene(speed=5.0), lambda t: Body(30, -30 + 10 * t, 0, 10, yaw=math.pi / 2), 3.4, ("front",),
-                     (0.8, 0.5, 0.5, 1.0)),
+                     (0.3, 0.6, 0.5, 1.0)),
     "oncoming": (Scene(speed=15.0), lambda t: Body(100 - 20 * t, 3.5, -20, yaw=math.pi), 2.3, ("front",),
                  (0.3, 0.4, 0.3, 1.0)),
     "stopped car": (Scene(speed=13.0), lambda t: Body(60, 0, 0), 3.5, ("front",), (0.3, 0.4, 0.2, 0.5)),

@@ -12,8 +12,9 @@ from enum import Enum, IntEnum
 
 from adas_perception.functions import guide
 from adas_perception.functions.common import decide, driver_usable, ego_usable, usable_tracks
+from adas_perception.functions.evidence import Evidence, EvidenceParams
 from adas_perception.functions.friction import Friction, FrictionParams, SlipEstimator, planned
-from adas_perception.functions.path import Arc, ego_arc, neighbour
+from adas_perception.functions.path import Arc, ego_arc, kept_lane, neighbour
 from adas_perception.functions.reverse import BEHIND, Behind, ReverseParams
 from adas_perception.functions.threat import Assessment, ThreatModel, ThreatParams, Urgency
 from adas_perception.limits import Limits
@@ -29,7 +30,6 @@ from adas_perception.types import (
     LaneLines,
     Level,
     Objects,
-    Sensor,
     Track,
     seconds,
 )
@@ -50,6 +50,7 @@ class Reason(Enum):
     """Why AEB is in its state."""
 
     NO_THREAT = "no object in the path needs braking"
+    RADAR_ONLY = "only radar sees a standing object in the path; that alone is no reason to brake"
     THREAT = "contact is predicted"
     STANDSTILL = "held after an emergency stop"
     EGO_STALE = "no recent vehicle state"
@@ -80,7 +81,6 @@ GUIDE_STAGE = {
     guide.AebAction.FULL: State.FULL,
 }
 BRAKING = (State.PARTIAL, State.FULL)
-AGREED = Sensor.RADAR | Sensor.CAMERA
 NO_TARGET = -1
 
 
@@ -90,6 +90,7 @@ class AebParams(Params):
 
     rule: str = param("standard", "own rule or the guide's", choices=("standard", "guide"))
     threat: ThreatParams = ThreatParams()
+    evidence: EvidenceParams = EvidenceParams()
     friction: FrictionParams = FrictionParams()
     reverse: ReverseParams = ReverseParams()
     vehicle: Vehicle = Vehicle()
@@ -101,15 +102,9 @@ class AebParams(Params):
     manoeuvring_s: float = param(
         3.0, "after this long at manoeuvring speed no intervention starts", unit="s", low=0.0, high=60.0
     )
-    cycles_min: int = param(3, "consistent sensor cycles before any reaction", low=1, high=20)
-    steady_s: float = param(
-        1.0, "a standing object that only radar saw must lie in the path of this time's mean curvature too",
-        unit="s", low=0.02, high=3.0,
-    )  # fmt: skip
-    require_camera: bool = param(False, "full braking only for objects that radar and camera agree on")
     memory_s: float = param(0.5, "braking goes on this long when the target is lost", unit="s", low=0.0, high=2.0)
     release_s: float = param(0.3, "a stage ends when its cause has been gone this long", unit="s", low=0.0, high=2.0)
-    standing_mps: float = param(1.5, "a slower object may be part of the road", unit="m/s", low=0.1, high=5.0)
+    line_confidence: float = param(0.5, "lines below this confidence are not used", low=0.0, high=1.0)
     standstill_mps: float = param(0.1, "slower than this is standstill", unit="m/s", low=0.01, high=0.5)
     hold_s: float = param(3.0, "longest hold after an emergency stop", unit="s", low=0.0, high=60.0)
     hold_mps2: float = param(2.0, "deceleration request while holding", unit="m/s2", low=0.5, high=5.0)
@@ -140,8 +135,8 @@ class Aeb:
         self._cycles: dict[int, int] = {}
         self._sample_ns = 0
         self._fast_ns: int | None = None
-        self._steady: Arc | None = None
-        self._steady_ns = 0
+        self._evidence = Evidence(params.evidence)
+        self._radar_only = False
 
     def step(
         self,
@@ -174,7 +169,7 @@ class Aeb:
 
         if ego.speed_mps >= p.speed_min_mps:
             self._fast_ns = now_ns
-        seen = self._assess(now_ns, ego, objects)
+        seen = self._assess(now_ns, ego, objects, lanes)
         return self._choose(now_ns, sample_ns, ego, driver, seen)
 
     def _reverse(self, now_ns: int, ego: EgoState, driver: DriverInput | None, echoes: Echoes) -> Decision:
@@ -205,24 +200,31 @@ class Aeb:
             state, target = self._staged(now_ns, seen)
         return self._finish(now_ns, sample_ns, state, reason, target)
 
-    def _assess(self, now_ns: int, ego: EgoState, objects: Objects) -> dict[int, Assessment]:
-        """Return the assessment of every object; urgent only if it has been so for enough sensor cycles."""
+    def _assess(
+        self, now_ns: int, ego: EgoState, objects: Objects, lanes: LaneLines | None
+    ) -> dict[int, Assessment]:
+        """Return the assessment of every object; urgent only as far as there is evidence for it."""
         p = self._p
+        tracks = usable_tracks(objects)
         arc, age = ego_arc(ego, p.vehicle), age_s(objects, now_ns)
-        steady = self._steady_arc(now_ns, arc)
+        lane = kept_lane(lanes, arc, p.line_confidence)
         new_sample = objects.stamp_ns != self._sample_ns
         self._sample_ns = objects.stamp_ns
+        if new_sample:
+            self._evidence.see(objects.stamp_ns, tracks)
         seen: dict[int, Assessment] = {}
         cycles: dict[int, int] = {}
-        for track in usable_tracks(objects):
-            # A short turn of the wheel sweeps the far end of the path over guard rails.
-            doubtful = math.hypot(track.vx_mps, track.vy_mps) < p.standing_mps and Sensor.CAMERA not in track.sources
+        self._radar_only = False
+        for track in tracks:
             found = self._on_path(track, arc, ego, age)
-            if found.urgency and doubtful:
-                found = min(found, self._on_path(track, steady, ego, age), key=lambda a: a.urgency)
+            if found.urgency and lane:
+                # At a bend's entry the car still drives straight on, and its path sweeps over what stands outside.
+                along_lane = self._on_path(track, lane.arc_to(track.x_m), ego, age)
+                found = min(found, along_lane, key=lambda a: a.urgency)
             if found.urgency:
                 cycles[track.id] = self._cycles.get(track.id, 0) + new_sample
-                cap = self._cap(track, cycles[track.id])
+                cap = self._evidence.cap(track, cycles[track.id])
+                self._radar_only |= cap is Urgency.NONE and self._evidence.radar_only(track)
                 found = found if found.urgency <= cap else replace(found, urgency=cap)
             seen[track.id] = found
         self._cycles = cycles
@@ -235,22 +237,6 @@ class Aeb:
         if model is None:
             model = self._models[self._threat] = ThreatModel(self._threat, self._p.vehicle)
         return model.assess(now_at, path, max(ego.speed_mps, 0.0), ego.accel_mps2)
-
-    def _steady_arc(self, now_ns: int, arc: Arc) -> Arc:
-        """Return the arc of the mean curvature of the last moments."""
-        share = min(max(seconds(now_ns - self._steady_ns), 0.0) / self._p.steady_s, 1.0)
-        last = self._steady or arc
-        self._steady_ns = now_ns
-        self._steady = Arc(last.curvature + share * (arc.curvature - last.curvature))
-        return self._steady
-
-    def _cap(self, track: Track, cycles: int) -> Urgency:
-        """Return the strongest reaction that the evidence for an object allows."""
-        p = self._p
-        if min(cycles, track.age) < p.cycles_min:
-            return Urgency.NONE
-        agreed = track.sources & AGREED == AGREED
-        return Urgency.FULL if agreed or not p.require_camera else Urgency.PARTIAL
 
     def _staged(self, now_ns: int, seen: dict[int, Assessment]) -> tuple[State, Assessment | None]:
         """Return the stage and its target: up at once, down with hysteresis."""
@@ -301,6 +287,8 @@ class Aeb:
             reason = Reason.THREAT
         elif reason is Reason.NO_THREAT and self._manoeuvring(now_ns):
             reason = Reason.SPEED
+        elif reason is Reason.NO_THREAT and self._radar_only:
+            reason = Reason.RADAR_ONLY
         values = {"target_id": float(self._target)}
         if target:
             figures = {

@@ -12,12 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from adas_perception.functions.common import line_usable
 from adas_perception.params import Vehicle
-from adas_perception.types import EgoState, FloatArray, Track
+from adas_perception.types import EgoState, FloatArray, LaneLine, LaneLines, Track
 
 # Below it the yaw rate is mostly noise; the steering angle then tells the curvature better.
 YAW_SPEED_MPS = 3.0
 CURVATURE_MAX = 0.25
+# The driver keeps his lane while his heading and curvature differ from it by less than this.
+KEPT_SLOPE = 0.06
+KEPT_CURVATURE = 0.015
+# A line is believed this much farther than it is seen.
+LINE_REACH = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,34 @@ def ego_arc(ego: EgoState, vehicle: Vehicle) -> Arc:
     else:
         curvature = ego.yaw_rate_radps / ego.speed_mps
     return Arc(min(max(curvature, -CURVATURE_MAX), CURVATURE_MAX))
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLane:
+    """The lines, at least one, of the lane that the car keeps to."""
+
+    lines: tuple[LaneLine, ...]
+
+    def arc_to(self, x_m: float) -> Arc:
+        """Return the arc that takes the car along its lane, its offset kept, to the lane's end or ``x_m`` ahead."""
+        x = min(max(x_m, 1.0), min(line.x_max for line in self.lines) * LINE_REACH)
+        y = sum(line.y(x) - line.y(0.0) for line in self.lines) / len(self.lines)
+        return Arc(2.0 * y / (x * x + y * y))
+
+
+def kept_lane(lanes: LaneLines | None, arc: Arc, confidence_min: float) -> KeptLane | None:
+    """Return the lane, if the car is in it and seems to stay: it drives along the lines and curves as they do."""
+    if lanes is None:
+        return None
+    left, right = (line if line_usable(line, confidence_min) else None for line in (lanes.left, lanes.right))
+    lines = tuple(line for line in (left, right) if line)
+    kept = (
+        (left is None or left.y(0.0) > 0.0)
+        and (right is None or right.y(0.0) < 0.0)
+        and all(abs(line.slope(0.0)) < KEPT_SLOPE for line in lines)
+        and all(abs(line.curvature(0.0) - arc.curvature) < KEPT_CURVATURE for line in lines)
+    )
+    return KeptLane(lines) if lines and kept else None
 
 
 def neighbour(track: Track, arc: Arc, ego_mps: float = 0.0, age_s: float = 0.0) -> Neighbour:

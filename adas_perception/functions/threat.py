@@ -56,11 +56,17 @@ class ThreatParams(Params):
         0.1, "more overlap asked per second of prediction, as the path grows uncertain", unit="m/s", low=0.0, high=1.0
     )
     crossing_stop_mps2: float = param(
-        3.0,
+        4.0,
         "a crossing object is taken to stop beside the path if this deceleration suffices",
         unit="m/s2",
         low=0.5,
         high=8.0,
+    )
+    head_on_s: float = param(
+        1.4, "traffic against us keeps to its own lane until contact is nearer than this", unit="s", low=0.5, high=10.0
+    )
+    crossing_s: float = param(
+        4.0, "nobody knows where crossing traffic will be after this", unit="s", low=0.5, high=12.0
     )
     lead_accel_deadband_mps2: float = param(
         0.5, "weaker braking of the target is taken for noise", unit="m/s2", low=0.0, high=3.0
@@ -151,11 +157,14 @@ class ThreatModel:
         gap = n.near_s_m - self._vehicle.front_x_m
         closing = speed_mps - n.vs_mps
         horizon = TIMES_S[-1]
-        in_reach = -self._vehicle.front_overhang_m < gap < (speed_mps + max(-n.vs_mps, 0.0)) * horizon
+        foresight = horizon if course.our_way else self._p.head_on_s if course.head_on else self._p.crossing_s
+        in_reach = -self._vehicle.front_overhang_m < gap < (speed_mps + max(-n.vs_mps, 0.0)) * foresight
         comes_near = course.beside_m < max(-course.outward_mps, 0.0) * horizon
         nearing = closing > 0.0 or course.lead_accel_mps2 < 0.0
+        # Braking does not help against who drives beside us and drifts nearer.
+        alongside = course.our_way and gap < 0.0 and course.beside_m > 0.0
         urgency = Urgency.NONE
-        if in_reach and comes_near and nearing:
+        if in_reach and comes_near and nearing and not alongside:
             urgency = self._urgency(n, course, arc, speed_mps, accel_mps2)
         return Assessment(
             target_id=n.track.id,

@@ -30,14 +30,17 @@ class Pairs(NamedTuple):
 
 
 def assign(
-    states: FloatArray, covariances: FloatArray, faces: FloatArray, seen: Observations, late_s: float, gate: float
-) -> Pairs:
+    states: FloatArray, covariances: FloatArray, faces: FloatArray, seen: Observations, late_s: float, gate: float,
+    possible: NDArray[np.bool_] | None = None,
+) -> Pairs:  # fmt: skip
     """Return the best pairs whose squared distance is below ``gate``, the tracks taken as they were ``late_s`` ago.
 
-    ``faces`` (N, 5) is the ``Face`` of every track. The logarithm of the determinant keeps a vague track from taking
-    the observation of a sharp one.
+    ``faces`` (N, 5) is the ``Face`` of every track, ``possible`` (N, M) tells which pairs may be made at all. The
+    logarithm of the determinant keeps a vague track from taking the observation of a sharp one.
     """
     pairs = _near(states, covariances, faces, seen, late_s, gate)
+    if possible is not None:
+        pairs = pairs.at(possible[pairs.tracks, pairs.points])
     spread = pairs.H @ covariances[pairs.tracks] @ pairs.H.transpose(0, 2, 1) + pairs.noise
     distance = kalman.distance2(pairs.innovation, spread)
     inside = distance < gate

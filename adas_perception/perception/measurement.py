@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adas_perception.params import Mount, Params, param
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.ego_motion import Pose
-from adas_perception.perception.objects import estimate_distance
+from adas_perception.perception.objects import BORDER_PX, estimate_distance
 from adas_perception.perception.radar import Coverage
 from adas_perception.types import Detections, FloatArray, ObjectClass, RadarTargets, Sensor
 
 # A sensor that measures no speed says so with a standard deviation that carries no weight.
 NO_SPEED_SIGMA_MPS = 1e3
-# Spread of a point on a face, in half widths. A single point anywhere has 0.58; the mean of several has less.
-ANYWHERE = 0.4
 # Classes that move and can be hit; lights and signs are not tracked.
 TRAFFIC = (ObjectClass.CAR, ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST)
-
-
-class Size(NamedTuple):
-    """Length, width and height of a box in metres."""
-
-    length_m: float
-    width_m: float
-    height_m: float
-
-
-TYPICAL_SIZE = {
-    ObjectClass.UNKNOWN: Size(4.5, 1.8, 1.5),
-    ObjectClass.CAR: Size(4.5, 1.8, 1.5),
-    ObjectClass.PEDESTRIAN: Size(0.5, 0.6, 1.75),
-    ObjectClass.CYCLIST: Size(1.8, 0.6, 1.7),
-}
 
 
 @dataclass(frozen=True)
@@ -48,17 +30,7 @@ class SensorNoise(Params):
     radar_speed_mps: float = param(0.15, "radar speed", unit="m/s", low=0.01, high=2.0)
     camera_bearing_rad: float = param(0.01, "camera azimuth", unit="rad", low=0.001, high=0.2)
     camera_score_min: float = param(0.4, "smallest score of a camera box", low=0.0, high=1.0)
-    camera_range_max_m: float = param(80.0, "largest distance of a camera box", unit="m", low=5.0, high=200.0)
-
-
-class Face(NamedTuple):
-    """The point of a box that a sensor sees: its offset from the centre (m) and its covariance (m2)."""
-
-    x_m: float
-    y_m: float
-    xx: float
-    xy: float
-    yy: float
+    camera_range_max_m: float = param(130.0, "largest distance of a camera box", unit="m", low=5.0, high=200.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +39,8 @@ class Observations:
 
     ``origin`` is where the sensor was, ``coverage`` what it could see.
     ``rays`` (M, 2) are unit vectors from the sensor, ``speeds`` (M,) the speeds over ground along them with
-    standard deviations ``speed_sigmas`` (M,). ``widths`` (M,) are NaN where not measured.
+    standard deviations ``speed_sigmas`` (M,). ``widths`` (M,) are NaN where not measured. ``whole`` (M,) tells what an
+    edge of the picture does not cut: only that may begin a track.
     """
 
     stamp_ns: int
@@ -81,6 +54,7 @@ class Observations:
     speed_sigmas: FloatArray
     labels: tuple[ObjectClass, ...]
     widths: FloatArray
+    whole: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -96,9 +70,10 @@ class Observations:
         )  # fmt: skip
 
 
-# The points, covariances, rays, speeds, labels and widths of a cycle that has seen nothing.
+# The points, covariances, rays, speeds, labels, widths and wholeness of a cycle that has seen nothing.
 NOTHING = (
     np.zeros((0, 2)), np.zeros((0, 2, 2)), np.zeros((0, 2)), np.zeros(0), np.zeros(0), (), np.zeros(0),
+    np.zeros(0, bool),
 )  # fmt: skip
 
 
@@ -117,7 +92,7 @@ def from_radar(targets: RadarTargets, coverage: Coverage, noise: SensorNoise) ->
         targets.stamp_ns, Sensor.RADAR, coverage, origin,
         rows[:, :2], covariances, rays,
         np.where(measured, rows[:, 2], 0.0), np.where(measured, noise.radar_speed_mps, NO_SPEED_SIGMA_MPS),
-        (ObjectClass.UNKNOWN,) * n, np.full(n, np.nan),
+        (ObjectClass.UNKNOWN,) * n, np.full(n, np.nan), np.ones(n, bool),
     )  # fmt: skip
 
 
@@ -140,48 +115,31 @@ def from_camera(detections: Detections, camera: CameraModel, noise: SensorNoise)
             continue
         ray = camera.rays(np.array([(box.x1 + box.x2) / 2.0, box.y2]))[:2]
         x, y = (mount.x_m, mount.y_m) + distance.metres * ray / np.linalg.norm(ray)
-        rows.append((x, y, distance.sigma_m, (box.x2 - box.x1) / camera.fx_px * distance.metres))
+        angle = (box.x2 - box.x1) / camera.fx_px
+        # What an edge of the picture cuts has its middle somewhere else, and nobody knows its width.
+        cut = box.x1 <= BORDER_PX or box.x2 >= camera.width_px - 1 - BORDER_PX
+        width = math.nan if cut else angle * distance.metres
+        rows.append((x, y, distance.sigma_m, noise.camera_bearing_rad + cut * angle, width))
         labels.append(box.label)
-    table = np.array(rows, dtype=float).reshape(-1, 4)
+    table = np.array(rows, dtype=float).reshape(-1, 5)
     n = len(table)
-    rays, covariances = _polar(table[:, :2], mount, table[:, 2:3], noise.camera_bearing_rad)
+    rays, covariances = _polar(table[:, :2], mount, table[:, 2:3], table[:, 3:4])
     return Observations(
         detections.stamp_ns, Sensor.CAMERA, Coverage(mount, half_fov, 0.0, noise.camera_range_max_m),
         (mount.x_m, mount.y_m), table[:, :2], covariances, rays,
-        np.zeros(n), np.full(n, NO_SPEED_SIGMA_MPS), tuple(labels), table[:, 3],
+        np.zeros(n), np.full(n, NO_SPEED_SIGMA_MPS), tuple(labels), table[:, 4], np.isfinite(table[:, 4]),
     )  # fmt: skip
 
 
 def _polar(
-    points: FloatArray, mount: Mount, range_sigma: FloatArray | float, bearing_sigma: float
+    points: FloatArray, mount: Mount, range_sigma: FloatArray | float, bearing_sigma: FloatArray | float
 ) -> tuple[FloatArray, FloatArray]:
     """Return the rays (M, 2) to the points and the errors of range and bearing laid into x and y (M, 2, 2).
 
-    ``range_sigma`` is one for all points or a column (M, 1).
+    Either sigma is one for all points or a column (M, 1).
     """
     rays = points - (mount.x_m, mount.y_m)
     reach = np.maximum(np.hypot(rays[:, 0], rays[:, 1]), 1e-3)[:, None]
     rays = rays / reach
     along, across = rays * range_sigma, rays[:, ::-1] * (-1.0, 1.0) * (reach * bearing_sigma)
     return rays, along[:, :, None] * along[:, None, :] + across[:, :, None] * across[:, None, :]
-
-
-def near_face(x_m: float, y_m: float, yaw_rad: float, size: Size, origin: tuple[float, float]) -> Face:
-    """Return where on a box with this centre, heading and size a sensor at ``origin`` sees it.
-
-    From before or behind the box it is the middle of that face, anywhere across its width; from abeam the point of
-    the side next to the sensor, anywhere along its length.
-    """
-    c, s = math.cos(yaw_rad), math.sin(yaw_rad)
-    dx, dy = origin[0] - x_m, origin[1] - y_m
-    ahead, left = c * dx + s * dy, c * dy - s * dx
-    half_length, half_width = size.length_m / 2.0, size.width_m / 2.0
-    if abs(ahead) <= half_length:
-        ahead, left, spread = ahead, math.copysign(half_width, left), ANYWHERE * half_length
-        along_x, along_y = spread * c, spread * s
-    else:
-        ahead, left, spread = math.copysign(half_length, ahead), 0.0, ANYWHERE * half_width
-        along_x, along_y = -spread * s, spread * c
-    return Face(
-        c * ahead - s * left, s * ahead + c * left, along_x * along_x, along_x * along_y, along_y * along_y
-    )

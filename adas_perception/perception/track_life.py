@@ -9,7 +9,8 @@ import numpy as np
 
 from adas_perception.params import Params, param
 from adas_perception.perception import kalman
-from adas_perception.perception.measurement import TYPICAL_SIZE, Observations, Size, near_face
+from adas_perception.perception.faces import TYPICAL_SIZE, Size, centred
+from adas_perception.perception.measurement import Observations
 from adas_perception.types import FloatArray, ObjectClass, Sensor, seconds
 
 # Existence is kept below this, so that a lost object does not linger.
@@ -19,6 +20,10 @@ WIDTH_GAIN = 0.2
 WIDTH_RANGE = (0.7, 1.5)
 # Contrary boxes that it takes at most to change a class.
 VOTES_MAX = 10
+# Spread of the centre of an object whose heading is unknown, in differences of length and width.
+TURNED = 0.4
+# So many boxes more for it than against it make a class firm: others are then something else.
+FIRM_VOTES = 4
 # What stands has this part of the acceleration that moving objects have.
 STILL_AGILITY = 0.2
 
@@ -79,12 +84,12 @@ class Life:
         """Return the probability that the object exists."""
         return 1.0 / (1.0 + math.exp(-self.log_odds))
 
-    def confirm(self, seen: Observations, point: int, p: LifeParams) -> None:
-        """Take in a sensor cycle that has seen the object."""
+    def confirm(self, seen: Observations, point: int, p: LifeParams, end_on: bool) -> None:
+        """Take in a sensor cycle that has seen the object; only from its end does its outline show its width."""
         before = self.label
         self.label, self.votes = _vote(before, self.votes, seen.labels[point])
         size = self.size if self.label is before else TYPICAL_SIZE[self.label]
-        self.size = _widen(size, self.label, float(seen.widths[point]))
+        self.size = _widen(size, self.label, float(seen.widths[point])) if end_on else size
         self.log_odds = min(self.log_odds + p.hit, LOG_ODDS_MAX)
         self.age += 1
         if self.sources is not seen.kind:
@@ -92,6 +97,10 @@ class Life:
         self.seen_ns = max(self.seen_ns, seen.stamp_ns)
         if not self.confirmed:
             self.confirmed = self.age >= p.confirm_cycles and self.log_odds >= log_odds(p.confirm_score)
+
+    def may_be(self, label: ObjectClass) -> bool:
+        """Return whether something that is called ``label`` can be this object."""
+        return self.votes < FIRM_VOTES or label in (ObjectClass.UNKNOWN, self.label)
 
     def open_to_doubt(self, seen: Observations, p: LifeParams) -> bool:
         """Return whether a cycle that should have seen the object and has not speaks against it.
@@ -105,13 +114,13 @@ class Life:
         """Return whether the track is still worth keeping."""
         return self.score > p.death_score and seconds(stamp_ns - self.seen_ns) <= p.coast_s
 
-    def holds(self, dx_m: float, dy_m: float, margin_m: float) -> bool:
-        """Return whether a point, given from the centre, lies in the box widened by a margin."""
-        if max(abs(dx_m), abs(dy_m)) > (self.size.length_m + self.size.width_m) / 2.0 + 2.0 * margin_m:
+    def holds(self, dx_m: float, dy_m: float, margin_m: float, longer_m: float = 0.0) -> bool:
+        """Return whether a point, given from the centre, lies in the box widened by a margin and lengthened."""
+        if max(abs(dx_m), abs(dy_m)) > (self.size.length_m + self.size.width_m) / 2.0 + 2.0 * margin_m + longer_m:
             return False  # spares most points the turn
         c, s = math.cos(self.yaw_rad), math.sin(self.yaw_rad)
         along, across = abs(c * dx_m + s * dy_m), abs(c * dy_m - s * dx_m)
-        return along <= self.size.length_m / 2.0 + margin_m and across <= self.size.width_m / 2.0 + margin_m
+        return along <= self.size.length_m / 2.0 + margin_m + longer_m and across <= self.size.width_m / 2.0 + margin_m
 
 
 def begin(
@@ -124,11 +133,14 @@ def begin(
     label, ray = seen.labels[point], seen.rays[point]
     size = TYPICAL_SIZE[label]
     x, y = seen.points[point].tolist()
-    face = near_face(x + ray[0] * size.length_m / 2.0, y + ray[1] * size.length_m / 2.0, 0.0, size, seen.origin)
+    centre_x, centre_y, face = centred(x, y, size, seen.origin, seen.kind)
     speed, speed_sigma = float(seen.speeds[point]), float(seen.speed_sigmas[point])
     covariance = np.diag(np.square([0.0, 0.0, *_expected_motion(label, speed, speed_sigma, p)]))
     covariance[:2, :2] = seen.covariances[point] + [[face.xx, face.xy], [face.xy, face.yy]]
-    state = np.array([x - face.x_m, y - face.y_m, 0.0, 0.0, 0.0])
+    # Seen over a corner, what drives across and what drives along look alike, their centres do not.
+    aslant = 2.0 * abs(ray[0] * ray[1]) * TURNED * (size.length_m - size.width_m)
+    covariance[[0, 1], [0, 1]] += aslant * aslant
+    state = np.array([centre_x, centre_y, 0.0, 0.0, 0.0])
     H = np.zeros((1, 1, kalman.SIZE))
     H[0, 0, kalman.VELOCITY] = ray
     states, covariances = kalman.update(
@@ -151,9 +163,11 @@ def _expected_motion(
 
 
 def _vote(label: ObjectClass, votes: int, seen: ObjectClass) -> tuple[ObjectClass, int]:
-    """Keep the majority of the classes seen so far (Boyer and Moore), with a short memory."""
-    if seen in (ObjectClass.UNKNOWN, label):
-        return label, min(votes + (seen == label), VOTES_MAX)
+    """Keep the majority of the classes seen so far (Boyer and Moore), with a short memory; radars do not vote."""
+    if seen is ObjectClass.UNKNOWN:
+        return label, votes
+    if seen is label:
+        return label, min(votes + 1, VOTES_MAX)
     return (seen, 1) if votes <= 1 else (label, votes - 1)
 
 

@@ -25,7 +25,8 @@ from adas_perception.perception import kalman, track_life
 from adas_perception.perception.association import assign
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.ego_motion import EgoMotion
-from adas_perception.perception.measurement import Observations, SensorNoise, from_camera, from_radar, near_face
+from adas_perception.perception.faces import near_face, shows_end
+from adas_perception.perception.measurement import Observations, SensorNoise, from_camera, from_radar
 from adas_perception.perception.radar import Radars
 from adas_perception.perception.track_life import STILL_AGILITY, BirthParams, Life, LifeParams
 from adas_perception.safety.freshness import FUTURE_TOLERANCE_S, fresh
@@ -36,6 +37,7 @@ from adas_perception.types import (
     ObjectClass,
     Objects,
     RadarTargets,
+    Sensor,
     Track,
     nanoseconds,
     seconds,
@@ -43,6 +45,19 @@ from adas_perception.types import (
 
 # The heading of slower objects is not read from their velocity.
 HEADING_SPEED_MPS = 2.0
+# Speeds of vehicles across the road are published from this speed on.
+CREEP_MPS = {ObjectClass.UNKNOWN: 1.0, ObjectClass.CAR: 2.0}
+# The heading is read from the velocity where that is known this well across itself.
+HEADING_SIGMA_RAD = 9
+# A camera errs about a distance in the same way from picture to picture: so many of them tell no more than one, and
+# as if they were independent they would make a speed of what is only the error that fades.
+LASTING = 15.0
+# Reflecting parts of a lorry follow each other this closely.
+PARTS_M = 3.5
+# Spread along x of the visible part of an object whose near end has left the field of view.
+LEAVING_M = 2.0
+# Lorries with trailers are no longer than this.
+LENGTH_MAX_M = 18.0
 # From this speed on objects may use the whole process noise.
 AGILE_SPEED_MPS = 5.0
 
@@ -142,19 +157,35 @@ class Fusion:
         taken = set(assigned.values())
         rows = self._states.tolist()
         for point in range(len(seen)):
-            if point not in taken and not self._belongs(seen, point, rows):
+            if point in taken:
+                continue
+            owner = self._owner(seen, point, rows)
+            if owner is not None:
+                self._stretch(owner, seen, point)
+            elif seen.whole[point]:
                 self._begin(seen, point, late_s)
         self._bury()
 
     def _correct(self, seen: Observations, late_s: float) -> dict[int, int]:
         """Correct and confirm the tracks that have been seen; return which observation each was given."""
         faces = [
-            near_face(row[kalman.X], row[kalman.Y], life.yaw_rad, life.size, seen.origin)
+            near_face(row[kalman.X], row[kalman.Y], life.yaw_rad, life.size, seen.origin, seen.kind)
             for life, row in zip(self._lives, self._states.tolist(), strict=True)
         ]
-        pairs = assign(self._states, self._covariances, np.array(faces), seen, late_s, self._params.gate)
+        table = np.array(faces)
+        # Of what leaves the field of view some part is still seen, and another one in every cycle.
+        shown = seen.coverage.sees(self._states[:, kalman.X] + table[:, 0], self._states[:, kalman.Y] + table[:, 1])
+        table[~shown, 2] += LEAVING_M**2
+        possible = None
+        if seen.kind is Sensor.CAMERA:
+            possible = np.array([[life.may_be(label) for label in seen.labels] for life in self._lives])
+        pairs = assign(self._states, self._covariances, table, seen, late_s, self._params.gate, possible)
         if not len(pairs.tracks):
             return {}
+        if seen.kind is Sensor.CAMERA:
+            rays = seen.rays[pairs.points]
+            along = np.einsum("ni,nij,nj->n", rays, pairs.noise[:, :2, :2], rays)
+            pairs.noise[:, :2, :2] += LASTING * along[:, None, None] * rays[:, :, None] * rays[:, None, :]
         self._states[pairs.tracks], self._covariances[pairs.tracks] = kalman.update(
             self._states[pairs.tracks], self._covariances[pairs.tracks], pairs.innovation, pairs.H, pairs.noise
         )
@@ -192,13 +223,22 @@ class Fusion:
         life, p = self._lives[track], self._params
         x, y, vx, vy, _ = self._states[track].tolist()
         shape = life.size, life.yaw_rad
-        before = near_face(x, y, life.yaw_rad, life.size, seen.origin)
-        life.confirm(seen, point, p.life)
-        if math.hypot(vx, vy) > HEADING_SPEED_MPS:
+        before = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
+        life.confirm(seen, point, p.life, shows_end(x, y, life.yaw_rad, life.size, seen.origin))
+        if self._heads(track, vx, vy):
             life.yaw_rad = math.atan2(vy, vx)
         if shape != (life.size, life.yaw_rad):
-            after = near_face(x, y, life.yaw_rad, life.size, seen.origin)
+            after = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
             self._states[track, kalman.PLACE] += (before.x_m - after.x_m, before.y_m - after.y_m)
+
+    def _heads(self, track: int, vx: float, vy: float) -> bool:
+        """Return whether the velocity of a track tells where it heads; without Doppler it is mostly error of places."""
+        speed = math.hypot(vx, vy)
+        if speed <= HEADING_SPEED_MPS or Sensor.RADAR not in self._lives[track].sources:
+            return False
+        (xx, xy), (_, yy) = self._covariances[track, kalman.VELOCITY, kalman.VELOCITY].tolist()
+        across = xx * vy * vy - 2.0 * xy * vx * vy + yy * vx * vx
+        return bool(across < (HEADING_SIGMA_RAD * speed * speed) ** 2)
 
     def _doubt(self, seen: Observations, missed: list[int]) -> None:
         """Doubt those of the missed tracks that the sensor should have seen."""
@@ -209,21 +249,38 @@ class Fusion:
             for i in compress(doubtful, covered.tolist()):
                 self._lives[i].log_odds -= p.miss
 
-    def _belongs(self, seen: Observations, point: int, rows: list[list[float]]) -> bool:
-        """Return whether an observation is a further part of a confirmed object.
+    def _owner(self, seen: Observations, point: int, rows: list[list[float]]) -> int | None:
+        """Return the confirmed object of which an observation is a further part.
 
         What the camera calls something else is something else: a person beside a parked car.
         """
         p, label = self._params, seen.labels[point]
         (x, y), (ray_x, ray_y) = seen.points[point].tolist(), seen.rays[point].tolist()
         speed, slack = float(seen.speeds[point]), p.merge_mps + float(seen.speed_sigmas[point])
-        return any(
-            life.confirmed
-            and life.holds(x - row[kalman.X], y - row[kalman.Y], p.merge_m)
-            and abs(speed - row[kalman.VX] * ray_x - row[kalman.VY] * ray_y) <= slack
-            and (label is life.label or ObjectClass.UNKNOWN in (label, life.label))
-            for life, row in zip(self._lives, rows, strict=False)  # tracks that begin in this cycle have no row
-        )
+        # Tracks that begin in this cycle have no row.
+        for i, (life, row) in enumerate(zip(self._lives, rows, strict=False)):
+            if (
+                life.confirmed
+                and life.holds(x - row[kalman.X], y - row[kalman.Y], p.merge_m, _room_behind(row, x, y, seen.origin))
+                and abs(speed - row[kalman.VX] * ray_x - row[kalman.VY] * ray_y) <= slack
+                and (label is life.label or ObjectClass.UNKNOWN in (label, life.label))
+            ):
+                return i
+        return None
+
+    def _stretch(self, track: int, seen: Observations, point: int) -> None:
+        """Lengthen a vehicle, its near end staying in place, to a further part that lies behind its far end."""
+        life = self._lives[track]
+        if life.label is not ObjectClass.CAR or seen.kind is not Sensor.RADAR:
+            return
+        axis = np.array([math.cos(life.yaw_rad), math.sin(life.yaw_rad)])
+        centre = self._states[track, kalman.PLACE]
+        if float(axis @ (centre - seen.origin)) < 0.0:
+            axis = -axis
+        growth = float(axis @ (seen.points[point] - centre)) - life.size.length_m / 2.0
+        if 0.0 < growth < LENGTH_MAX_M - life.size.length_m:
+            life.size = life.size._replace(length_m=life.size.length_m + growth)
+            self._states[track, kalman.PLACE] += growth / 2.0 * axis
 
     def _begin(self, seen: Observations, point: int, late_s: float) -> None:
         p = self._params
@@ -258,13 +315,13 @@ class Fusion:
                 if rows[other][kalman.X] - rows[one][kalman.X] > reach:
                     break
                 older, younger = sorted((one, other), key=lambda i: (-self._lives[i].age, i))
-                if self._double(self._lives[older], rows[older], rows[younger]):
+                if self._double(self._lives[older], self._lives[younger], rows[older], rows[younger]):
                     doubles.add(younger)
         return doubles
 
-    def _double(self, older: Life, row: list[float], other: list[float]) -> bool:
+    def _double(self, older: Life, younger: Life, row: list[float], other: list[float]) -> bool:
         (x, y, vx, vy, _), (other_x, other_y, other_vx, other_vy, _) = row, other
-        alike = math.hypot(vx - other_vx, vy - other_vy) < self._params.merge_mps
+        alike = math.hypot(vx - other_vx, vy - other_vy) < self._params.merge_mps and older.may_be(younger.label)
         return alike and older.holds(other_x - x, other_y - y, 0.0)
 
     def _objects(self) -> Objects:
@@ -275,8 +332,25 @@ class Fusion:
         return Objects(self._scene_ns(), tracks)
 
 
+def _room_behind(row: list[float], x: float, y: float, origin: tuple[float, float]) -> float:
+    """Return how far behind the far end of an object a point may lie and still be a part of it: of a lorry on its way.
+
+    Nobody drives so close before another car as the parts of a lorry follow each other, but parked cars stand so.
+    """
+    moving = math.hypot(row[kalman.VX], row[kalman.VY]) > AGILE_SPEED_MPS
+    farther = math.dist((x, y), origin) > math.dist((row[kalman.X], row[kalman.Y]), origin)
+    return PARTS_M if moving and farther else 0.0
+
+
 def _track(life: Life, x: float, y: float, vx: float, vy: float, ax: float) -> Track:
+    """Return what is published of a track: what seems to stand does not slide sideways, people and cycles excepted.
+
+    Doppler tells next to nothing about a speed across the road. It comes from the drift of bearings, and so does
+    every error of place that fades while a parked car comes nearer.
+    """
     size = life.size
+    if max(abs(vx), abs(vy)) < CREEP_MPS.get(life.label, 0.0):
+        vy = 0.0
     return Track(
         life.id, x, y, vx, vy, ax, life.yaw_rad, size.length_m, size.width_m, size.height_m,
         life.label, life.score, life.sources, life.age,

@@ -1,0 +1,83 @@
+"""How strong a reaction of AEB the sensors' evidence for an object allows.
+
+- Nothing happens for an object that fewer than ``cycles_min`` sensor cycles have confirmed.
+- A standing car must have been confirmed ``standing_cycles`` times: unlike people, cars do not step out from behind
+  others, but their hidden parts do appear one after another as we drive past a row of them.
+- What radar alone sees, and has never seen moving, gets no reaction at all, warning included: to a radar a steel
+  plate, a manhole cover, a bridge and a guard rail look like a standing car (49 CFR 571.127 S9.2; UN R152, annex 3).
+  Such a car is braked for once radar and camera agree on it. A car without an object detector therefore brakes only
+  for what it has seen moving, a lead that stops included, and says so: AEB is then READY with RADAR_ONLY.
+- Nor does anything for what moves inside the camera's field of view, where a detector runs and has not seen it:
+  that is the flank of a lorry in the next lane, or oncoming traffic whose place is not known well enough yet.
+- What the camera alone sees is placed by the size of its box, and its speed is a guess: never full braking, partial
+  for people and cycles, nothing for cars, which radar does not miss.
+- All else may brake fully: its speed comes from Doppler, its place from radar.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adas_perception.functions.threat import Urgency
+from adas_perception.params import Params, param
+from adas_perception.types import ObjectClass, Sensor, Track, nanoseconds
+
+NIMBLE = (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST)
+
+
+@dataclass(frozen=True)
+class EvidenceParams(Params):
+    """What counts as enough evidence."""
+
+    cycles_min: int = param(3, "consistent sensor cycles before any reaction", low=1, high=20)
+    standing_cycles: int = param(20, "the same for cars that have never been seen moving", low=1, high=100)
+    moving_mps: float = param(2.0, "an object seen this fast is no part of the road", unit="m/s", low=0.5, high=5.0)
+    moving_cycles: int = param(6, "cycles for which it must have been so fast", low=1, high=20)
+    view_half_rad: float = param(0.45, "half of the camera's field of view", unit="rad", low=0.0, high=1.5)
+    view_range_m: float = param(100.0, "the camera sees cars up to here", unit="m", low=0.0, high=200.0)
+    detector_s: float = param(
+        30.0, "a detector runs that has seen something in this time", unit="s", low=1.0, high=600.0
+    )
+
+
+class Evidence:
+    """Remembers who has been seen moving, and whether a detector runs."""
+
+    def __init__(self, params: EvidenceParams) -> None:
+        self._p = params
+        self._moving: dict[int, int] = {}
+        self._detected_ns: int | None = None
+        self._watched = False
+
+    def see(self, stamp_ns: int, tracks: Sequence[Track]) -> None:
+        """Take in the objects of a new sensor cycle."""
+        p, before = self._p, self._moving
+        if any(Sensor.CAMERA in t.sources for t in tracks):
+            self._detected_ns = stamp_ns
+        self._watched = self._detected_ns is not None and 0 <= stamp_ns - self._detected_ns < nanoseconds(p.detector_s)
+        self._moving = {}
+        for t in tracks:
+            count = before.get(t.id, 0)
+            moves = math.hypot(t.vx_mps, t.vy_mps) >= p.moving_mps
+            known = count >= p.moving_cycles
+            self._moving[t.id] = count + moves if moves or known else 0
+
+    def cap(self, track: Track, cycles: int) -> Urgency:
+        """Return the strongest reaction to an object that has been urgent for ``cycles`` sensor cycles."""
+        nimble = track.label in NIMBLE or self._moves(track)
+        if cycles < self._p.cycles_min or track.age < (self._p.cycles_min if nimble else self._p.standing_cycles):
+            return Urgency.NONE
+        if Sensor.RADAR not in track.sources:
+            return Urgency.PARTIAL if track.label in NIMBLE else Urgency.NONE
+        return Urgency.NONE if self.radar_only(track) else Urgency.FULL
+
+    def radar_only(self, track: Track) -> bool:
+        """Return whether radar alone takes an object for an obstacle that may be none."""
+        p = self._p
+        in_view = abs(math.atan2(track.y_m, track.x_m)) < p.view_half_rad and track.x_m < p.view_range_m
+        return Sensor.CAMERA not in track.sources and (not self._moves(track) or self._watched and in_view)
+
+    def _moves(self, track: Track) -> bool:
+        return self._moving.get(track.id, 0) >= self._p.moving_cycles
