@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from adas_perception.limits import Limits
 from adas_perception.params import Vehicle
-from adas_perception.safety.arbitration import arbitrate
+from adas_perception.safety.arbitration import DriverParams, Proposal, Reason, arbitrate
 from adas_perception.safety.gate import Gate
-from adas_perception.types import DriverInput, EgoState, Function, Request
+from adas_perception.types import DriverInput, EgoState, Function, Gear, Request
 
 START_NS = 10_000_000_000
 
@@ -102,3 +102,86 @@ def test_a_wild_request_of_another_does_not_spoil_emergency_braking(wild):
     ego = EgoState(START_NS, speed_mps=20.0)
     command = Gate(Limits(), Vehicle()).step(START_NS, proposal, ego, IDLE, frozenset(Function)).command
     assert (command.longitudinal, command.accel_mps2) == (Function.AEB, -9.0)
+
+
+@pytest.mark.parametrize(
+    ("requests", "driver", "fallback", "reasons"),
+    [
+        (of(), IDLE, None, (Reason.NO_REQUEST, Reason.NO_REQUEST)),
+        (of(ACC, LKA), IDLE, None, (Reason.CRUISE, Reason.LANE_KEEPING)),
+        (of(APA), IDLE, None, (Reason.PARKING, Reason.PARKING)),
+        (of(ACC, LKA, AEB), IDLE, None, (Reason.EMERGENCY, Reason.LANE_KEEPING)),
+        (of(ACC, LKA), IDLE, FALLBACK, (Reason.MINIMAL_RISK, Reason.LANE_KEEPING)),
+        (of(ACC, LKA), BRAKING, None, (Reason.DRIVER_PEDALS, Reason.LANE_KEEPING)),
+        (of(ACC, LKA), STEERING, None, (Reason.CRUISE, Reason.DRIVER_STEERS)),
+        (of(LKA), IDLE, Request(Function.FALLBACK, 15, -2.0, 0.01), (Reason.MINIMAL_RISK, Reason.MINIMAL_RISK)),
+    ],
+)
+def test_every_outcome_has_its_reason(requests, driver, fallback, reasons):
+    assert arbitrate(requests, driver, fallback).reasons == reasons
+
+
+def test_nothing_asked_is_nothing_proposed():
+    proposal = arbitrate({}, None)
+    assert proposal == Proposal()
+    assert (proposal.accel_mps2, proposal.steering_rad, proposal.gear, proposal.hold) == (None, None, None, False)
+    assert (proposal.longitudinal, proposal.lateral) == (Function.NONE, Function.NONE)
+    assert (proposal.accel_stamp_ns, proposal.steering_stamp_ns) == (0, 0)
+
+
+def test_the_stamps_of_the_owners_travel():
+    proposal = arbitrate(of(ACC, LKA, APA), IDLE)
+    assert (proposal.accel_stamp_ns, proposal.steering_stamp_ns) == (12, 13)
+    assert arbitrate(of(ACC), IDLE).steering_stamp_ns == 0
+    assert arbitrate(of(LKA), IDLE).accel_stamp_ns == 0
+
+
+PARKING = Request(Function.APA, 12, accel_mps2=-0.5, gear=Gear.REVERSE, hold=True)
+
+
+@pytest.mark.parametrize(
+    ("requests", "driver", "gear", "hold"),
+    [
+        (of(PARKING), IDLE, Gear.REVERSE, True),
+        (of(PARKING), BRAKING, None, True),
+        (of(PARKING, AEB), IDLE, None, False),
+        (of(ACC), IDLE, None, False),
+        (of(ACC), BRAKING, None, False),
+        (of(Request(Function.APA, 12, hold=True), ACC), IDLE, None, False),
+        (of(Request(Function.ACC, 12, 1.0, gear=Gear.REVERSE, hold=True)), IDLE, None, False),
+    ],
+)
+def test_only_parking_changes_the_gear_and_holds(requests, driver, gear, hold):
+    proposal = arbitrate(requests, driver)
+    assert (proposal.gear, proposal.hold) == (gear, hold)
+
+
+@pytest.mark.parametrize(
+    ("driver", "by_foot", "by_hand"),
+    [
+        (None, False, False),
+        (DriverInput(1, brake=0.02), False, False),
+        (DriverInput(1, brake=0.021), True, False),
+        (DriverInput(1, accelerator=0.05), False, False),
+        (DriverInput(1, accelerator=0.051), True, False),
+        (DriverInput(1, steering_torque_nm=3.0), False, False),
+        (DriverInput(1, steering_torque_nm=-3.01), False, True),
+    ],
+)
+def test_when_the_driver_counts_as_acting(driver, by_foot, by_hand):
+    thresholds = DriverParams()
+    assert (thresholds.longitudinal(driver), thresholds.lateral(driver)) == (by_foot, by_hand)
+
+
+@given(first=st.floats(-3.4, 1.9), then=st.floats(-3.4, 1.9), owners=st.permutations([Function.ACC, Function.APA]))
+def test_no_step_at_a_hand_over(first, then, owners):
+    gate, ego_accel = Gate(Limits(), Vehicle()), first
+    outs = []
+    for i in range(30):
+        now = START_NS + i * 25_000_000
+        owner, value = (owners[0], first) if i < 15 else (owners[1], then)
+        proposal = arbitrate(of(Request(owner, now, value)), IDLE)
+        ego = EgoState(now, 30.0, accel_mps2=ego_accel)
+        outs.append(gate.step(now, proposal, ego, None, frozenset(Function)).command.accel_mps2)
+        ego_accel = outs[-1]
+    assert max(abs(b - a) for a, b in zip(outs, outs[1:], strict=False)) <= 2.5 * 0.025 + 1e-9

@@ -11,7 +11,7 @@ from adas_perception.limits import Limits
 from adas_perception.params import Vehicle
 from adas_perception.safety.arbitration import Proposal
 from adas_perception.safety.gate import TOLERANCE, Gate, Violation
-from adas_perception.types import Command, DriverInput, EgoState, Function
+from adas_perception.types import Command, DriverInput, EgoState, Function, Gear
 
 LIMITS, VEHICLE = Limits(), Vehicle()
 TICK_NS = 20_000_000
@@ -246,3 +246,116 @@ def test_left_and_right_are_alike(angle, speed, measured):
     assert left.violations == right.violations
     if left.command.steering_rad is not None:
         assert left.command.steering_rad == -right.command.steering_rad
+
+
+# --- gear and hold ---
+
+
+@pytest.mark.parametrize(
+    ("speed", "change", "enabled", "gear", "hold"),
+    [
+        (0.0, {}, EVERYONE, Gear.REVERSE, True),
+        (0.1, {}, EVERYONE, Gear.REVERSE, True),
+        (-0.11, {}, EVERYONE, None, False),
+        (0.0, {"longitudinal": Function.DRIVER, "accel_mps2": None}, EVERYONE, None, True),
+        (0.0, {"accel_mps2": math.nan}, EVERYONE, None, False),
+        (0.0, {}, EVERYONE - {Function.APA}, None, False),
+        (0.0, {"gear": None, "hold": False}, EVERYONE, None, False),
+    ],
+)
+def test_gear_and_hold_pass_at_standstill_for_parking_only(speed, change, enabled, gear, hold):
+    asked = Proposal(-1.0, None, Function.APA, accel_stamp_ns=START_NS, gear=Gear.REVERSE, hold=True)
+    result = step(Gate(LIMITS, VEHICLE), START_NS, replace(asked, **change), EgoState(START_NS, speed), None, enabled)
+    assert (result.command.gear, result.command.hold) == (gear, hold)
+
+
+def test_in_reverse_the_measured_value_counts_along_the_gear():
+    for gear, expected in ((Gear.REVERSE, 1.0), (Gear.DRIVE, -1.0)):
+        ego = EgoState(START_NS, -1.0, accel_mps2=-1.0, gear=gear)
+        result = step(Gate(LIMITS, VEHICLE), START_NS, accel(2.0, Function.APA), ego)
+        assert result.command.accel_mps2 == expected
+
+
+@pytest.mark.parametrize("field", ["speed_mps", "accel_mps2", "steering_rad"])
+def test_a_vehicle_state_that_is_no_number_is_none(field):
+    ego = replace(EgoState(START_NS, 10.0), **{field: math.nan})
+    for asked in (accel(1.0), steer(0.01)):
+        assert step(Gate(LIMITS, VEHICLE), START_NS, asked, ego).violations == (Violation.NO_VEHICLE_STATE,)
+    silent = step(Gate(LIMITS, VEHICLE), START_NS, Proposal(), ego)
+    assert (silent.violations, silent.command) == ((), Command(START_NS))
+
+
+def test_owners_and_stamps_of_the_command():
+    asked = Proposal(1.0, 0.01, Function.ACC, Function.LKA, START_NS - 5, START_NS - 7)
+    ego = EgoState(START_NS, 10.0)
+
+    def command(**change):
+        return step(Gate(LIMITS, VEHICLE), START_NS, replace(asked, **change), ego).command
+
+    both = command()
+    assert (both.longitudinal, both.lateral, both.stamp_ns) == (Function.ACC, Function.LKA, START_NS - 7)
+    assert command(steering_stamp_ns=0).stamp_ns == START_NS - 5
+    assert command(steering_stamp_ns=0, accel_stamp_ns=0).stamp_ns == START_NS
+    refused = command(accel_mps2=9.0)
+    assert (refused.longitudinal, refused.lateral, refused.accel_mps2) == (Function.NONE, Function.LKA, None)
+    refused = command(steering_rad=0.9)
+    assert (refused.longitudinal, refused.lateral, refused.steering_rad) == (Function.ACC, Function.NONE, None)
+    both_wrong = step(Gate(LIMITS, VEHICLE), START_NS, replace(asked, accel_mps2=9.0, steering_rad=math.inf), ego)
+    assert both_wrong.violations == (Violation.ACCEL_RANGE, Violation.STEERING_NOT_FINITE)
+    assert both_wrong.locked == {Function.ACC, Function.LKA}
+
+
+def test_a_lost_vehicle_state_starts_both_axes_over():
+    gate = Gate(LIMITS, VEHICLE)
+    both = Proposal(2.0, 0.02, Function.ACC, Function.LKA)
+    drive(gate, both, 100, speed_mps=10.0)
+    now = START_NS + 100 * TICK_NS
+    assert step(gate, now, at(now, both), None).command == Command(now)
+    now += TICK_NS
+    command = step(gate, now, at(now, both), EgoState(now, 10.0, -1.0, 0.0, -0.02)).command
+    assert -1.0 < command.accel_mps2 <= -0.9
+    assert -0.02 < command.steering_rad < -0.01
+
+
+def test_after_a_pause_of_the_request_it_starts_over():
+    gate = Gate(LIMITS, VEHICLE)
+    both = Proposal(2.0, 0.02, Function.ACC, Function.LKA)
+    drive(gate, both, 100, speed_mps=10.0)
+    now = START_NS + 100 * TICK_NS
+    step(gate, now, Proposal(), EgoState(now, 10.0))
+    now += TICK_NS
+    command = step(gate, now, at(now, both), EgoState(now, 10.0, -1.0, 0.0, -0.02)).command
+    assert -1.0 < command.accel_mps2 <= -0.9
+    assert -0.02 < command.steering_rad < -0.01
+
+
+def test_aeb_neither_inherits_nor_leaves_a_window():
+    gate = Gate(LIMITS, VEHICLE)
+    drive(gate, accel(2.0), 50, speed_mps=30.0)
+    now = START_NS + 50 * TICK_NS
+    assert step(gate, now, at(now, accel(-9.0, Function.AEB)), EgoState(now, 30.0)).command.accel_mps2 == -9.0
+    now += TICK_NS
+    assert step(gate, now, at(now, accel(-4.0, Function.AEB)), EgoState(now, 30.0)).command.accel_mps2 == -4.0
+    now += TICK_NS
+    back = step(gate, now, at(now, accel(1.0)), EgoState(now, 30.0)).command.accel_mps2
+    assert back == pytest.approx(-4.0 + 2.5 * 0.02)
+
+
+def test_a_long_or_backward_cycle_moves_nothing():
+    for pause_ms, moves in ((100, True), (101, False), (-1, False), (0, False)):
+        gate = Gate(LIMITS, VEHICLE)
+        drive(gate, Proposal(0.0, 0.0, Function.ACC, Function.LKA), 1, speed_mps=10.0)
+        now = START_NS + pause_ms * 1_000_000
+        both = Proposal(2.0, 0.02, Function.ACC, Function.LKA)
+        command = step(gate, now, at(now, both), EgoState(now, 10.0)).command
+        assert (command.accel_mps2 > 0.0) is moves
+        assert (command.steering_rad > 0.0) is moves
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.5, 1.0, 2.0, 20.0])
+def test_the_steering_rate_is_the_smaller_of_jerk_and_rate(speed):
+    gate = Gate(LIMITS, VEHICLE)
+    drive(gate, steer(0.0), 1, speed_mps=speed)
+    now = START_NS + TICK_NS
+    out = step(gate, now, at(now, steer(0.015)), EgoState(now, speed)).command.steering_rad
+    assert out == pytest.approx(min(0.4, 5.0 / path_gain(speed)) * 0.02)

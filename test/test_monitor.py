@@ -1,19 +1,22 @@
 """The monitor: what is lost, what goes on, and how the driver gets it back."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from adas_perception.limits import Limits
 from adas_perception.params import Vehicle
+from adas_perception.safety.arbitration import Reason
 from adas_perception.safety.chain import SafetyChain
-from adas_perception.safety.faults import NEEDS, FaultKind
-from adas_perception.safety.monitor import Mode, MonitorParams
+from adas_perception.safety.faults import NEEDS, Fault, FaultKind
+from adas_perception.safety.monitor import Mode, Monitor, MonitorParams
 from adas_perception.types import DriverInput, EgoState, Function, FunctionState, Level, Request
 
 TICK_NS = 25_000_000
 ALL_NODES = {node for nodes in NEEDS.values() for node in nodes}
 SENSED = (Function.AEB, Function.ACC, Function.LKA)
+IDLE = DriverInput(0)
 
 
 class Rig:
@@ -167,3 +170,189 @@ def test_a_replay_needs_no_bus():
     rig = Rig()
     rig.chain = SafetyChain(MonitorParams(bus=False), Limits(), Vehicle())
     assert rig.run(2.0, dead=("can_bridge",)).mode is Mode.NORMAL
+
+
+# --- what the checks beside the monitor find ---
+
+
+def test_a_sample_that_may_not_be_used_is_turned_away_by_the_chain(rig):
+    assert rig.chain.take(rig.now, EgoState(rig.now, speed_mps=20.0))
+    assert not rig.chain.take(rig.now, EgoState(rig.now, speed_mps=20.0)), "twice the same stamp"
+
+
+def test_a_doubtful_vehicle_state_silences_everything_and_calls_the_driver(rig):
+    for i in range(40):
+        wrong = EgoState(rig.now, speed_mps=20.0, accel_mps2=-5.0)
+        rig.chain.take(rig.now, replace(wrong, stamp_ns=rig.now))
+        output = rig.run(0.025, dead=("vehicle",)) if i < 6 else rig.run(0.025)
+    assert FaultKind.SPEED_DOUBTFUL in {f.kind for f in output.faults}
+    assert (output.mode, output.takeover) == (Mode.DISENGAGED, True)
+    assert output.command.accel_mps2 is None and output.owners == (Reason.NO_REQUEST, Reason.NO_REQUEST)
+
+
+def test_a_wild_request_locks_its_function_and_brings_the_fallback(rig):
+    rig.run(0.025, accel=math.nan)
+    output = rig.run(0.1)
+    assert Fault(FaultKind.REQUEST_REFUSED, "acc") in output.faults
+    assert (output.mode, output.command.longitudinal) == (Mode.FALLBACK, Function.FALLBACK)
+    rig.acc_state = "STANDBY"
+    rig.run(0.1, brake=0.2)
+    assert Function.ACC not in rig.run(3.0).allowed
+    rig.run(0.1, acc_set=True)
+    assert Function.ACC in rig.run(1.2).allowed
+
+
+def test_a_brake_that_disobeys_calls_the_driver_and_leaves_emergency_braking(rig):
+    for _ in range(30):
+        output = rig.run(0.025, accel=-3.0)
+        rig.ego = replace(rig.ego, accel_mps2=0.0)
+        rig.now += TICK_NS
+        rig.ego = replace(rig.ego, stamp_ns=rig.now)
+        rig.heartbeats = dict.fromkeys(ALL_NODES, rig.now)
+        rig.requests = {f: replace(r, stamp_ns=rig.now) for f, r in rig.requests.items()}
+        output = rig.chain.step(rig.now, rig.requests, rig.states, rig.ego, DriverInput(rig.now), rig.heartbeats)
+    assert FaultKind.BRAKE_DISOBEYS in {f.kind for f in output.faults}
+    assert output.takeover and Function.AEB in output.allowed
+
+
+def test_the_reasons_of_both_axes_are_told(rig):
+    assert rig.run(0.1).owners == (Reason.CRUISE, Reason.NO_REQUEST)
+    assert rig.run(0.1, brake=0.3).owners == (Reason.DRIVER_PEDALS, Reason.NO_REQUEST)
+
+
+def test_an_overload_sheds_comfort_only(rig):
+    for _ in range(4):
+        rig.now += 75_000_000
+        output = rig.run(0.025)
+    assert [f.kind for f in output.faults] == [FaultKind.OVERLOAD]
+    assert output.allowed == {Function.AEB, Function.ACC, Function.LKA}
+    assert (output.mode, output.command.longitudinal) == (Mode.DEGRADED, Function.ACC)
+
+
+# --- boundaries of the monitor itself ---
+
+
+def monitor_step(monitor, now, *, acc="ACTIVE", accel=0.5, ego_age_ms=0, driver=IDLE, found=(), beats=None):
+    requests = {f: Request(f, now, accel if f is Function.ACC else None) for f in SENSED}
+    states = {Function.ACC: FunctionState(Function.ACC, now, Level.OK, acc, "NONE")}
+    ego = EgoState(now - ego_age_ms * 1_000_000, 20.0)
+    pressed = replace(driver, stamp_ns=now) if driver else None
+    beats = dict.fromkeys(ALL_NODES, now) if beats is None else beats
+    return monitor.step(now, requests, states, ego, pressed, beats, found)
+
+
+def ready(**params) -> tuple[Monitor, int]:
+    monitor, now = Monitor(MonitorParams(**params), Limits()), 10_000_000_000
+    for _ in range(60):
+        now += TICK_NS
+        monitor_step(monitor, now)
+    return monitor, now
+
+
+@pytest.mark.parametrize(("age_ms", "silent"), [(250, False), (251, True), (-1, True)])
+def test_the_age_of_a_heartbeat(age_ms, silent):
+    monitor, now = ready()
+    beats = {**dict.fromkeys(ALL_NODES, now), "bsd": now - age_ms * 1_000_000}
+    faults = monitor_step(monitor, now, beats=beats).faults
+    assert faults == ((Fault(FaultKind.NODE_SILENT, "bsd"),) if silent else ())
+
+
+def test_a_node_that_was_never_heard_is_silent():
+    monitor, now = ready()
+    assert [f.subject for f in monitor_step(monitor, now, beats={}).faults] == sorted(ALL_NODES)
+    monitor, now = ready(bus=False)
+    assert [f.subject for f in monitor_step(monitor, now, beats={}).faults] == sorted(ALL_NODES - {"can_bridge"})
+
+
+@pytest.mark.parametrize(("age_ms", "stale"), [(250, False), (251, True)])
+@pytest.mark.parametrize("function", SENSED)
+def test_the_age_of_a_request(function, age_ms, stale):
+    monitor, now = ready()
+    requests = {f: Request(f, now) for f in SENSED}
+    requests[function] = Request(function, now - age_ms * 1_000_000)
+    verdict = monitor.step(now, requests, {}, EgoState(now), DriverInput(now), dict.fromkeys(ALL_NODES, now))
+    assert verdict.faults == ((Fault(FaultKind.STALE_REQUEST, function.value),) if stale else ())
+    assert (function in verdict.allowed) is not stale
+
+
+@pytest.mark.parametrize(("recovery_s", "after_ms", "back"), [(1.0, 999, False), (1.0, 1000, True), (0.2, 200, True)])
+def test_a_lost_function_returns_after_its_recovery_time(recovery_s, after_ms, back):
+    monitor, now = ready(recovery_s=recovery_s)
+    lost = (Fault(FaultKind.INPUT_SILENT, "lanes"),)
+    assert Function.LKA not in monitor_step(monitor, now, found=lost).allowed
+    monitor_step(monitor, now + 1_000_000)
+    verdict = monitor_step(monitor, now + 1_000_000 + after_ms * 1_000_000)
+    assert (Function.LKA in verdict.allowed) is back
+
+
+@pytest.mark.parametrize(("ago_ms", "fallback"), [(500, True), (501, False)])
+def test_for_half_a_second_a_function_that_let_go_counts_as_engaged(ago_ms, fallback):
+    monitor, now = ready()
+    lost = (Fault(FaultKind.INPUT_SILENT, "front radar"),)
+    later = now + ago_ms * 1_000_000
+    verdict = monitor_step(monitor, later, acc="STANDBY", found=lost)
+    assert (verdict.mode is Mode.FALLBACK) is fallback
+    assert verdict.takeover is fallback
+
+
+def test_a_driver_who_has_taken_over_is_not_followed_by_a_fallback():
+    monitor, now = ready()
+    monitor_step(monitor, now + TICK_NS, acc="STANDBY", driver=DriverInput(0, brake=0.5))
+    lost = (Fault(FaultKind.INPUT_SILENT, "front radar"),)
+    assert monitor_step(monitor, now + 2 * TICK_NS, acc="STANDBY", found=lost).mode is Mode.DEGRADED
+
+
+@pytest.mark.parametrize(
+    ("accel", "asked"),
+    [(0.5, -2.0), (-1.0, -2.0), (-3.0, -3.0), (-9.0, -3.5), (math.nan, -2.0), (-math.inf, -2.0), (None, -2.0)],
+)
+def test_how_hard_the_fallback_brakes(accel, asked):
+    monitor, now = ready()
+    states = {Function.AEB: FunctionState(Function.AEB, now, Level.ERROR, "FULL", "THREAT")}
+    requests = {f: Request(f, now, accel if f is Function.ACC else None) for f in SENSED}
+    beats = dict.fromkeys(ALL_NODES, now)
+    monitor.step(now, requests, states, EgoState(now, 30.0), DriverInput(now), beats)
+    found = (Fault(FaultKind.STALE_REQUEST, "aeb"),)
+    verdict = monitor.step(now, requests, states, EgoState(now, 30.0), DriverInput(now), beats, found)
+    assert verdict.fallback == Request(Function.FALLBACK, now, asked)
+
+
+def test_a_lost_acc_gives_the_fallback_nothing_to_go_by():
+    monitor, now = ready()
+    found = (Fault(FaultKind.STALE_REQUEST, "acc"),)
+    verdict = monitor_step(monitor, now, accel=-3.4, found=found)
+    assert verdict.fallback == Request(Function.FALLBACK, now, -2.0)
+
+
+@pytest.mark.parametrize(("state", "engaged"), [("MANOEUVRING", True), ("SEARCH", False)])
+def test_losing_the_parking_manoeuvre_stops_the_car(state, engaged):
+    monitor, now = ready()
+    states = {Function.APA: FunctionState(Function.APA, now, Level.OK, state, "NONE")}
+    requests = {f: Request(f, now) for f in SENSED}
+    arguments = (requests, states, EgoState(now, 1.0), DriverInput(now), dict.fromkeys(ALL_NODES, now))
+    monitor.step(now, *arguments)
+    verdict = monitor.step(now, *arguments, (Fault(FaultKind.INPUT_SILENT, "ultrasonic"),))
+    assert (verdict.mode is Mode.FALLBACK) is engaged
+
+
+@pytest.mark.parametrize(("age_ms", "mode"), [(200, Mode.NORMAL), (201, Mode.DISENGAGED)])
+def test_the_age_of_the_vehicle_state(age_ms, mode):
+    monitor, now = ready()
+    verdict = monitor_step(monitor, now, ego_age_ms=age_ms)
+    assert verdict.mode is mode
+    assert (verdict.allowed == frozenset()) is (mode is Mode.DISENGAGED)
+
+
+def test_without_the_driver_only_emergency_braking_is_left():
+    monitor, now = ready()
+    verdict = monitor_step(monitor, now, driver=None)
+    assert verdict.faults == (Fault(FaultKind.NO_DRIVER_INPUT, "driver"),)
+    assert verdict.allowed == {Function.AEB}
+
+
+def test_faults_and_outputs_read_as_one_line(rig):
+    assert rig.run(0.1).reason == "ok"
+    assert str(Fault(FaultKind.NODE_SILENT, "acc")) == "acc: node is silent"
+    wild = rig.run(0.025, accel=math.nan)
+    assert wild.reason == "the acceleration request is not a finite number"
+    assert rig.run(0.3, dead=("bsd",)).reason.startswith("bsd: node is silent; acc: the gate has refused")
