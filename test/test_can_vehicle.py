@@ -170,6 +170,20 @@ def test_driver_input_is_stamped_with_its_oldest_measurement(link: Link) -> None
     assert driver is not None and driver.stamp_ns < link.now_ns
 
 
+def test_stamps_of_driver_and_car_rise_with_every_tick(link: Link) -> None:
+    """The switches come every 50 ms; a stamp that stood still between them would look like a repeated sample."""
+    stamps = []
+    for _ in range(30):
+        link.measure()
+        ego, driver = link.vehicle.ego(link.now_ns), link.vehicle.driver(link.now_ns)
+        if ego is not None and driver is not None:
+            stamps.append((ego.stamp_ns, driver.stamp_ns))
+        link.wait()
+    assert len(stamps) > 15
+    for (ego_was, driver_was), (ego_is, driver_is) in zip(stamps, stamps[1:], strict=False):
+        assert ego_is > ego_was and driver_is > driver_was
+
+
 def trusted(link: Link, frame: Frame) -> bool:
     return link.vehicle.feed(frame, link.now_ns) is not None
 

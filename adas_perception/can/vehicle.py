@@ -65,9 +65,10 @@ class _Pose:
         )
 
 
-# What the state of the car and of its driver is made of; a stamp is that of the oldest quantity in the first row.
+# What the state of the car and of its driver is made of. A stamp is that of the oldest quantity of EGO or DRIVER; gear
+# and switches come rarely and have their own timeouts: their stamp would stand still between two of their frames.
 EGO = ("speed_mps", "accel_mps2", "yaw_rate_radps", "steering_rad")
-DRIVER = ("accelerator", "brake", "driver_torque_nm", "hands_on", "indicator")
+DRIVER = ("accelerator", "brake", "driver_torque_nm", "hands_on")
 SWITCHES = ("door_open", "acc_set", "acc_resume", "acc_cancel", "acc_gap", "lka_toggle", "park_request", "park_confirm")
 
 
@@ -80,7 +81,7 @@ class VehicleReceiver:
     def __init__(self, codec: Codec, signals: Mapping[str, Quantity] | None = None) -> None:
         """Check the map; raises ProfileError when it lacks a quantity or names what the DBC has not."""
         signals = signals or load_profile(profile_path("adas")).signals
-        check_signals(codec, signals, (*EGO, "gear", *DRIVER, *SWITCHES))
+        check_signals(codec, signals, (*EGO, "gear", *DRIVER, "indicator", *SWITCHES))
         self._signals = signals
         self._inbox = Inbox(codec, {quantity.message for quantity in signals.values()})
         self._pose: _Pose | None = None
@@ -118,19 +119,20 @@ class VehicleReceiver:
         )
 
     def driver(self, now_ns: int) -> DriverInput | None:
-        """Return what the driver does, stamped with the oldest measurement in it."""
-        read = self._read((*DRIVER, *SWITCHES), now_ns)
-        if read is None:
+        """Return what the driver does, stamped with the oldest of pedals and hand wheel."""
+        read, switched = self._read(DRIVER, now_ns), self._read(("indicator", *SWITCHES), now_ns)
+        if read is None or switched is None:
             return None
         stamp_ns, values = read
+        pressed = switched[1]
         return DriverInput(
             stamp_ns=stamp_ns,
             accelerator=values["accelerator"],
             brake=values["brake"],
             steering_torque_nm=values["driver_torque_nm"],
             hands_on=bool(values["hands_on"]),
-            indicator=Indicator(int(values["indicator"])),
-            **{switch: bool(values[switch]) for switch in SWITCHES},
+            indicator=Indicator(int(pressed["indicator"])),
+            **{switch: bool(pressed[switch]) for switch in SWITCHES},
         )
 
     def health(self, now_ns: int) -> Mapping[str, Health]:
