@@ -247,3 +247,15 @@ def test_what_may_be_a_car_is_refused_without_bench(interface: str, channel: str
 def test_a_frame_that_cannot_be_made_is_refused(arguments: tuple[str, ...], message: str) -> None:
     result = run("send", *arguments, "--interface", "virtual", "--channel", "x")
     assert result.exit_code == 2 and message in result.output
+
+
+def test_a_car_without_e2e_is_shown_by_its_profile(tmp_path: Path) -> None:
+    pytest.importorskip("opendbc", reason="needs the DBC files of opendbc")
+    log = tmp_path / "toyota.log"
+    log.write_text("(1.000000) can0 0AA#1F8F1FA31F751F81\n(1.012000) can1 7EE#00\n(1.020000) can0 0AA#1F\n")
+    shown = run("monitor", str(log), "--vehicle", "toyota_rav4_2017")
+    assert "WHEEL_SPEED_FR=13.12" in shown.output and "7EE" in shown.output
+    checked = run("check", str(log), "--vehicle", "toyota_rav4_2017")
+    assert checked.exit_code == 1
+    assert "range       WHEEL_SPEEDS: wrong length: 1 of 2 frames" in checked.output
+    assert "unknown id  0x7EE: is in no DBC of bus 1: 1 frames" in checked.output
