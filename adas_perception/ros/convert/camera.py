@@ -8,13 +8,20 @@ import dataclasses
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from adas_perception import types as t
 from adas_perception.params import CameraMount
 from adas_perception.perception.camera import CameraModel
 from adas_perception.ros.convert.common import ConvertError, finite, to_ns, to_stamp
+from adas_perception.ros.convert.messages import (
+    BoundingBox2D,
+    CameraInfo,
+    CompressedImage,
+    Detection2D,
+    Detection2DArray,
+    Image,
+    ObjectHypothesisWithPose,
+)
 
 # Encodings of the fast path: bytes a pixel, and the order that makes them RGB.
 CHANNELS = {"rgb8": (3, None), "bgr8": (3, (2, 1, 0)), "rgba8": (4, (0, 1, 2)), "bgra8": (4, (2, 1, 0))}

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import PointCloud2, PointField
 
 from adas_perception.ros.convert.common import BASE, ConvertError, to_stamp
+from adas_perception.ros.convert.messages import PointCloud2, PointField
 
 DTYPES = {
     PointField.INT8: "i1",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from builtin_interfaces.msg import Time
-
+from adas_perception.ros.convert.messages import Time
 from adas_perception.types import NS_PER_S
 
 BASE = "base_link"

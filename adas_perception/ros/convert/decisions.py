@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 
-from ackermann_msgs.msg import AckermannDriveStamped
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import PoseArray, PoseStamped
-from nav_msgs.msg import Path
-
 from adas_perception import types as t
 from adas_perception.ros.convert.common import BASE, ConvertError, to_ns, to_stamp
+from adas_perception.ros.convert.messages import (
+    AckermannDriveStamped,
+    DiagnosticArray,
+    DiagnosticStatus,
+    KeyValue,
+    Path,
+    PoseArray,
+    PoseStamped,
+)
 from adas_perception.ros.convert.vehicle import to_pose
 
 NO_OPINION = math.nan
@@ -102,7 +106,8 @@ def to_state(message: DiagnosticArray) -> t.FunctionState:
         values = {v.key: float(v.value) for v in status.values}
     except ValueError as error:
         raise ConvertError(f"state message: {error}") from None
-    level = t.Level(int.from_bytes(status.level, "little"))
+    # A single byte is bytes to ROS and a number in what a bag is decoded to.
+    level = t.Level(ord(status.level) if isinstance(status.level, bytes) else status.level)
     return t.FunctionState(function, to_ns(message.header.stamp), level, status.message, status.hardware_id, values)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from sensor_msgs.msg import PointCloud2
 
 from adas_perception import types as t
 from adas_perception.ros.convert.clouds import empty_cloud, read_cloud, write_cloud
 from adas_perception.ros.convert.common import ConvertError, to_ns
+from adas_perception.ros.convert.messages import PointCloud2
 
 LEFT, RIGHT = 0, 1
 SAMPLES = 12

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from sensor_msgs.msg import PointCloud2, Range
 
 from adas_perception import types as t
 from adas_perception.perception.radar import RADARS
 from adas_perception.ros.convert.clouds import empty_cloud, read_cloud, write_cloud
 from adas_perception.ros.convert.common import BASE, ConvertError, to_ns, to_stamp
+from adas_perception.ros.convert.messages import PointCloud2, Range
 
 RADAR_FIELDS = {
     "x": ("x",),

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 
-from geometry_msgs.msg import AccelWithCovarianceStamped, Pose
-from nav_msgs.msg import Odometry
-from sensor_msgs.msg import Joy
-
 from adas_perception import types as t
 from adas_perception.functions.common import GRAVITY_MPS2
 from adas_perception.functions.friction import Friction
 from adas_perception.ros.convert.common import BASE, ConvertError, finite, to_ns, to_stamp, within
+from adas_perception.ros.convert.messages import AccelWithCovarianceStamped, Joy, Odometry, Pose
 
 # sensor_msgs/Joy on vehicle/driver
 AXES = ("accelerator", "brake", "steering_torque_nm", "steering_rad", "accel_mps2")
