@@ -169,6 +169,34 @@ class Mount(Params):
 
 
 @dataclass(frozen=True)
+class Ring(Params):
+    """Where the twelve ultrasonic sensors sit: six in each bumper, the outermost looking sideways."""
+
+    front_left_side: Mount = Mount(3.30, 0.90, 0.5, 1.571)
+    front_left_outer: Mount = Mount(3.60, 0.72, 0.5, 0.70)
+    front_left: Mount = Mount(3.72, 0.27, 0.5, 0.0)
+    front_right: Mount = Mount(3.72, -0.27, 0.5, 0.0)
+    front_right_outer: Mount = Mount(3.60, -0.72, 0.5, -0.70)
+    front_right_side: Mount = Mount(3.30, -0.90, 0.5, -1.571)
+    rear_left_side: Mount = Mount(-0.65, 0.90, 0.5, 1.571)
+    rear_left_outer: Mount = Mount(-0.93, 0.72, 0.5, 2.44)
+    rear_left: Mount = Mount(-1.05, 0.27, 0.5, math.pi)
+    rear_right: Mount = Mount(-1.05, -0.27, 0.5, math.pi)
+    rear_right_outer: Mount = Mount(-0.93, -0.72, 0.5, -2.44)
+    rear_right_side: Mount = Mount(-0.65, -0.90, 0.5, -1.571)
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the names of the sensors, as in the topics ultrasonic/<name>."""
+        return tuple(f.name for f in fields(cls))
+
+    def mount(self, name: str) -> Mount:
+        """Return the pose of a sensor."""
+        found: Mount = getattr(self, name)
+        return found
+
+
+@dataclass(frozen=True)
 class CameraMount(Params):
     """Pose of a camera on the car; the angles are right-handed: pitch down, roll right side down, yaw left."""
 

@@ -160,23 +160,6 @@ def test_a_turn_along_the_gap_spoils_the_measurement():
     assert decision.slots == ()
 
 
-def test_it_refuses_to_drive_and_says_so():
-    function = apa()
-    pass_by(function, street(7.0, wall=2.3))
-    now = START_NS + nanoseconds(8.0)
-    ego = EgoState(now, 0.0, x_m=23.85)
-    decision = function.step(now, ego, DriverInput(now, park_confirm=True), Echoes(now))
-    assert (decision.state.state, decision.state.reason, decision.state.level) == (
-        "OFFERED",
-        "CANNOT_DRIVE",
-        Level.WARN,
-    )
-    assert decision.request.accel_mps2 is None and decision.request.steering_rad is None
-    assert decision.path == ()
-    later = function.step(now + 1, replace(ego, stamp_ns=now + 1), DriverInput(now + 1), Echoes(now + 1))
-    assert later.state.reason == "CANNOT_DRIVE"
-
-
 def test_a_silent_side_sensor_is_told_and_measures_nothing():
     decision = pass_by(apa(), street(7.0, wall=2.3), silent=("front_right_side",))
     assert (decision.state.reason, decision.state.level, decision.slots) == ("SENSOR_SILENT", Level.WARN, ())

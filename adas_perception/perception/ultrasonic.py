@@ -4,38 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from adas_perception.params import Mount, Params, param
+from adas_perception.params import Params, Ring, param
 from adas_perception.safety.freshness import fresh
 from adas_perception.types import Echoes, EchoPoint, UltrasonicEcho
 
-
-@dataclass(frozen=True)
-class Ring(Params):
-    """Where the twelve sensors sit: six in each bumper, the outermost looking sideways."""
-
-    front_left_side: Mount = Mount(3.30, 0.90, 0.5, 1.571)
-    front_left_outer: Mount = Mount(3.60, 0.72, 0.5, 0.70)
-    front_left: Mount = Mount(3.72, 0.27, 0.5, 0.0)
-    front_right: Mount = Mount(3.72, -0.27, 0.5, 0.0)
-    front_right_outer: Mount = Mount(3.60, -0.72, 0.5, -0.70)
-    front_right_side: Mount = Mount(3.30, -0.90, 0.5, -1.571)
-    rear_left_side: Mount = Mount(-0.65, 0.90, 0.5, 1.571)
-    rear_left_outer: Mount = Mount(-0.93, 0.72, 0.5, 2.44)
-    rear_left: Mount = Mount(-1.05, 0.27, 0.5, math.pi)
-    rear_right: Mount = Mount(-1.05, -0.27, 0.5, math.pi)
-    rear_right_outer: Mount = Mount(-0.93, -0.72, 0.5, -2.44)
-    rear_right_side: Mount = Mount(-0.65, -0.90, 0.5, -1.571)
-
-    def mount(self, name: str) -> Mount:
-        """Return the pose of a sensor."""
-        found: Mount = getattr(self, name)
-        return found
-
-
 # The names of the sensors, as in the topics ultrasonic/<name>.
-SENSORS = tuple(f.name for f in fields(Ring))
+SENSORS = Ring.names()
 SIDE_SENSORS = tuple(name for name in SENSORS if name.endswith("_side"))
 # The sensors fire in groups, one after another; those of a group hardly hear each other. The side sensors fire twice
 # in a cycle, because they measure slots while the car drives past.
@@ -70,7 +46,7 @@ class UltrasonicParams(Params):
 class UltrasonicRing:
     """Keeps the latest echo of every sensor; ``rejected`` counts echoes that were not usable.
 
-    A sensor whose last three ranges all contradict each other hears somebody else, and counts as silent for a while.
+    A sensor whose ranges jump on by the same step hears another car, and counts as silent for a while.
     """
 
     def __init__(self, params: UltrasonicParams) -> None:
@@ -127,9 +103,10 @@ class UltrasonicRing:
         return trusted and fresh(echo, now_ns, self._params.timeout_s)
 
     def _contradictory(self, sensor: str) -> bool:
-        """Tell whether three ranges in a row are finite and all far from each other, both ways."""
+        """Tell whether three ranges in a row jump on by the same step, as another car's bursts do."""
         if len(self._recent[sensor]) < 3:
             return False
         a, b, c = self._recent[sensor]
-        apart = min(abs(b - a), abs(c - b), abs(c - a))
-        return math.isfinite(a + b + c) and apart > self._params.jump_m
+        if not math.isfinite(a + b + c):
+            return False
+        return abs(b - a) > self._params.jump_m and abs((c - b) - (b - a)) < self._params.jump_m / 4.0

@@ -13,6 +13,7 @@ from adas_perception.types import ObjectClass
 Colour = tuple[int, int, int]
 
 _CAR_BOTTOM_M, _CAR_TOP_M = 0.12, 2.0
+_BUMPER_M = 0.2
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Kind:
         return self.label is ObjectClass.CAR
 
     @property
+    def low(self) -> bool:
+        """Tell whether the bumpers pass over it and only the tyres can touch it."""
+        return self.bottom_m + self.height_m <= _BUMPER_M
+
+    @property
     def solid(self) -> bool:
         """Tell whether a car can run into it: it passes under bridges and rolls over steel plates."""
         return self.bottom_m < _CAR_TOP_M and self.bottom_m + self.height_m > _CAR_BOTTOM_M
@@ -59,13 +65,17 @@ ROADWORKS_SIGN = Kind("roadworks_sign", 0.6, 1.2, 1.5, ObjectClass.TRAFFIC_SIGN,
 GANTRY = Kind("gantry", 0.8, 14.0, 1.5, ObjectClass.TRAFFIC_SIGN, 200.0, 3.0, bottom_m=5.2)
 BRIDGE = Kind("bridge", 10.0, 24.0, 1.5, None, 200.0, 4.0, bottom_m=4.8)
 GUARD_RAIL = Kind("guard_rail", 40.0, 0.15, 0.75, None, 120.0, 0.0)
+KERB = Kind("kerb", 40.0, 0.3, 0.15, None, 0.0)
+LOW_KERB = Kind("low_kerb", 40.0, 0.3, 0.05, None, 0.0)
+POLE = Kind("pole", 0.12, 0.12, 1.2, None, 30.0, 0.5)
+TROLLEY = Kind("trolley", 0.9, 0.55, 1.0, None, 30.0, 0.5)
 WALL = Kind("wall", 20.0, 0.3, 2.5, None, 200.0, 1.0)
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         CAR, TARGET_CAR, VAN, TRUCK, MOTORCYCLE, BICYCLE, ADULT, CHILD, STEEL_PLATE, MANHOLE, SIGN, ROADWORKS_SIGN,
-        GANTRY, BRIDGE, GUARD_RAIL, WALL,
+        GANTRY, BRIDGE, GUARD_RAIL, KERB, LOW_KERB, POLE, TROLLEY, WALL,
     )
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from adas_perception.sim.sensors import Box, Point, overlap
 from adas_perception.sim.traffic import Actor
 
 _HALVINGS = 7
+_FRONT_OVERHANG_M, _TYRE_M = Vehicle().front_overhang_m, 0.33
 
 
 class Pose(NamedTuple):
@@ -58,10 +59,37 @@ def box_at(actor: Actor, place: Pose, ego: Pose, velocity_mps: tuple[float, floa
 
 def touches(box: Box, ego: tuple[Point, Point, Point, Point]) -> bool:
     """Tell whether a body overlaps the ego, whose corners are given in base_link."""
+    if box.kind.low:
+        ego = tyres(ego)
     (front, half), (rear, _) = ego[0], ego[1]
     reach = math.hypot(box.length_m, box.width_m) / 2.0
     beyond = rear - reach < box.x_m < front + reach and abs(box.y_m) < half + reach
     return beyond and box.kind.solid and overlap(ego, box.outline)
+
+
+def tyres(ego: tuple[Point, Point, Point, Point]) -> tuple[Point, Point, Point, Point]:
+    """Return the corners of the rectangle around the tyres of a car with these corners: less the overhangs."""
+    (front, half), (_, _) = ego[0], ego[1]
+    ahead = front - _FRONT_OVERHANG_M + _TYRE_M
+    return (ahead, half), (-_TYRE_M, half), (-_TYRE_M, -half), (ahead, -half)
+
+
+def gap_m(box: Box, ego: tuple[Point, Point, Point, Point]) -> float:
+    """Return the distance between a body and the ego, whose corners are given in base_link; 0 when they touch."""
+    if touches(box, ego):
+        return 0.0
+    own = tyres(ego) if box.kind.low else ego
+    other = box.outline
+    return min(
+        _to_edge(p, a[i], a[(i + 1) % 4]) for a, b in ((own, other), (other, own)) for p in b for i in range(4)
+    )
+
+
+def _to_edge(p: Point, a: Point, b: Point) -> float:
+    ex, ey = b[0] - a[0], b[1] - a[1]
+    share = ((p[0] - a[0]) * ex + (p[1] - a[1]) * ey) / max(ex * ex + ey * ey, 1e-12)
+    share = min(max(share, 0.0), 1.0)
+    return math.hypot(p[0] - a[0] - share * ex, p[1] - a[1] - share * ey)
 
 
 def first_touch(

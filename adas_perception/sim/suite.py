@@ -47,7 +47,7 @@ class SensorSuite:
         friction = world.friction() if self._due("friction", clocking.friction_s) else None
         if friction is not None:
             samples.append(friction)
-        if self._due("front", clocking.front_radar_s):
+        if "front" in world.sensors.radars and self._due("front", clocking.front_radar_s):
             samples.append(world.radar("front"))
         if self._due("corners", clocking.corner_radar_s):
             samples += [world.radar(name) for name in world.sensors.radars if name != "front"]

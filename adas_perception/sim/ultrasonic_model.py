@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from adas_perception.params import Mount, Params, param
-from adas_perception.perception.ultrasonic import CYCLE_S, GROUPS, SENSORS, Ring, sound_mps
+from adas_perception.params import Mount, Params, Ring, param
+from adas_perception.perception.ultrasonic import CYCLE_S, GROUPS, SENSORS, sound_mps
 from adas_perception.sim.sensors import Box, Surroundings
 from adas_perception.types import EgoState, UltrasonicEcho, nanoseconds
 

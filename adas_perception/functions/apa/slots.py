@@ -1,14 +1,22 @@
-"""Parking slots beside the car, measured while driving past with a sideways ultrasonic sensor and odometry."""
+"""Parking slots beside the car, measured while driving past with the sideways ultrasonic sensors and odometry.
+
+Both sensors of a side write into one profile along the street. A sensor meets the corner of an obstacle long before it
+is beside it, at a longer range: from range r and the distance d of the row the corner lies sqrt(r^2 - d^2) further on.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from statistics import median
+from typing import NamedTuple
 
-from adas_perception.functions.common import finite
-from adas_perception.params import Params, param
-from adas_perception.types import EchoPoint, EgoState, Side
+from adas_perception.functions.apa.geometry import Frame, Pose
+from adas_perception.params import Mount, Params, param
+from adas_perception.types import Side
 
 
 class SlotKind(Enum):
@@ -16,6 +24,7 @@ class SlotKind(Enum):
 
     PARALLEL = "parallel"
     PERPENDICULAR = "perpendicular"
+    ANGLED = "angled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,8 @@ class Slot:
 
     Its pose, in the odometry frame, is the middle of the opening on the line along the obstacles, heading along the
     street. ``length_m`` is the opening; ``depth_m`` is free behind that line, infinite when nothing was seen.
+    ``axis_rad`` is the heading of a parked car against the street, positive towards the street;
+    ``before_m`` and ``after_m`` are how far the neighbours stand back from that line.
     """
 
     kind: SlotKind
@@ -33,6 +44,14 @@ class Slot:
     yaw_rad: float
     length_m: float
     depth_m: float
+    axis_rad: float = 0.0
+    before_m: float = 0.0
+    after_m: float = 0.0
+
+    @property
+    def frame(self) -> Frame:
+        """Return the frame of the slot."""
+        return Frame(self.x_m, self.y_m, self.yaw_rad, 1 if self.side is Side.RIGHT else -1)
 
 
 @dataclass(frozen=True)
@@ -40,113 +59,185 @@ class SlotParams(Params):
     """How slots are measured."""
 
     edge_m: float = param(0.6, "a range longer by this is behind the obstacle", unit="m", low=0.2, high=2.0)
-    obstacle_m: float = param(0.3, "so much of an obstacle must be seen to end a slot", unit="m", low=0.0, high=2.0)
+    obstacle_m: float = param(0.3, "so much of an obstacle must be passed to end a slot", unit="m", low=0.0, high=2.0)
     straight_rad: float = param(0.1, "largest turn of the car along a slot", unit="rad", low=0.01, high=0.5)
+    shortest_m: float = param(0.8, "a shorter gap belongs to the obstacle", unit="m", low=0.2, high=2.0)
     longest_m: float = param(20.0, "a longer gap is no slot", unit="m", low=5.0, high=100.0)
+    half_cone_rad: float = param(0.60, "half the opening angle of the sensors", unit="rad", low=0.1, high=1.2)
+    window_m: float = param(30.0, "length of street that is remembered", unit="m", low=10.0, high=100.0)
+    spacing_m: float = param(0.04, "samples nearer together than this are left out", unit="m", low=0.0, high=0.5)
 
 
-@dataclass
-class _Obstacle:
-    """A stretch of near echoes: first and last echo, nearest range and side distance there, yaw at the last."""
+class Sample(NamedTuple):
+    """A measurement in the frame of the street: where the sensor was and what it met; no echo is infinite."""
 
-    first_s: float
-    first_range: float
-    last_s: float
-    last_range: float
-    nearest: float
-    lateral_m: float
-    yaw_rad: float
+    x_m: float
+    y_m: float
+    range_m: float
 
-    def start(self) -> float:
-        """Return where the obstacle begins: the cone meets its corner early, at a longer range."""
-        return self.first_s + _early(self.first_range, self.nearest)
-
-    def end(self) -> float:
-        """Return where the obstacle ends."""
-        return self.last_s - _early(self.last_range, self.nearest)
-
-
-def _early(range_m: float, nearest_m: float) -> float:
-    return math.sqrt(max(range_m**2 - nearest_m**2, 0.0))
+    @property
+    def lateral_m(self) -> float:
+        """Return how far from the street's axis the echo lies when it comes from straight beside."""
+        return self.y_m + self.range_m
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A free stretch between two obstacles, before it is known whether a car fits."""
+    """A free stretch between two obstacles, before it is known whether a car fits; its pose is in odometry.
+
+    ``before_extent_m`` and ``after_extent_m`` are how much of the obstacles has been seen, and their slopes are how
+    their faces lean towards the gap's depth, in radians against the street.
+    """
 
     length_m: float
     depth_m: float
     x_m: float
     y_m: float
     yaw_rad: float
+    before_m: float
+    after_m: float
+    before_extent_m: float
+    after_extent_m: float
 
 
 class SideScan:
-    """Follows the obstacles along one side of the car."""
+    """The profile along one side of the car; ``gaps`` reads it."""
 
     def __init__(self, params: SlotParams, side: Side) -> None:
         self._p = params
         self._side = side
-        self._before: _Obstacle | None = None
-        self._now: _Obstacle | None = None
-        self._reported = False
-        self._gap_nearest = math.inf
+        self._street: Frame | None = None
+        self._samples: deque[Sample] = deque()
+        self._last_x: dict[str, float] = {}
+        self._fresh = False
+        self._gaps: tuple[Gap, ...] = ()
 
     def reset(self) -> None:
         """Forget everything, after a gap in the data."""
-        self._before = self._now = None
-        self._gap_nearest = math.inf
+        self._street = None
+        self._samples.clear()
+        self._last_x.clear()
+        self._gaps = ()
 
-    def step(self, ego: EgoState, travelled_m: float, echo: EchoPoint | None) -> Gap | None:
-        """Take one measurement, None when nothing answered; returns a gap when its far end has been seen."""
-        if echo is not None and not finite(echo.x_m, echo.y_m, echo.range_m):
-            return None
-        now = self._now
-        if echo is None or (now is not None and echo.range_m > now.nearest + self._p.edge_m):
-            self._behind(math.inf if echo is None else echo.range_m)
-            return None
-        s = travelled_m + echo.x_m
-        if now is None:
-            self._meet(ego, s, echo)
-            return None
-        now.last_s, now.last_range, now.yaw_rad = s, echo.range_m, ego.yaw_rad
-        if echo.range_m < now.nearest:
-            now.nearest, now.lateral_m = echo.range_m, abs(echo.y_m)
-        return self._report(ego, travelled_m, now)
-
-    def _behind(self, range_m: float) -> None:
-        """The obstacle has ended, or what is seen lies behind its line."""
-        if self._now is not None:
-            self._before, self._now, self._gap_nearest = self._now, None, math.inf
-        self._gap_nearest = min(self._gap_nearest, range_m)
-
-    def _meet(self, ego: EgoState, s: float, echo: EchoPoint) -> None:
-        """Start an obstacle, unless the echo is the back of the present gap."""
-        before = self._before
-        if before is not None and echo.range_m > before.nearest + self._p.edge_m:
-            self._gap_nearest = min(self._gap_nearest, echo.range_m)
+    def add(self, sensor: str, mount: Mount, car: Pose, range_m: float) -> None:
+        """Take one measurement, infinite when nothing answered, made while base_link was at ``car``."""
+        if not (math.isfinite(car.x_m + car.y_m + car.yaw_rad) and range_m > 0.0):
             return
-        self._now = _Obstacle(s, echo.range_m, s, echo.range_m, echo.range_m, abs(echo.y_m), ego.yaw_rad)
-        self._reported = before is None
+        turned = math.remainder(car.yaw_rad - self._street.yaw_rad, math.tau) if self._street else 0.0
+        if self._street is None or abs(turned) > self._p.straight_rad:
+            self.reset()
+            self._street = Frame(*car, side=int(self._side))
+        place = self._street.to_local(car)
+        c, s = math.cos(place.yaw_rad), math.sin(place.yaw_rad)
+        out_m = mount.y_m * self._side
+        x, y = place.x_m + c * mount.x_m - s * out_m, place.y_m + s * mount.x_m + c * out_m
+        # The beam leans with the car.
+        lean = place.yaw_rad
+        if abs(x - self._last_x.get(sensor, -math.inf)) < self._p.spacing_m:
+            return
+        self._last_x[sensor] = x
+        if math.isfinite(range_m):
+            x, y = x - range_m * math.sin(lean), y - range_m * (1.0 - math.cos(lean))
+        self._samples.append(Sample(x, y, range_m))
+        while self._samples and x - self._samples[0].x_m > self._p.window_m:
+            self._samples.popleft()
+        self._fresh = True
 
-    def _report(self, ego: EgoState, travelled_m: float, now: _Obstacle) -> Gap | None:
-        """Return the gap before the present obstacle, once, when enough of the obstacle has been seen."""
-        before = self._before
-        if self._reported or before is None or now.last_s - now.first_s < self._p.obstacle_m:
+    def gaps(self) -> tuple[Gap, ...]:
+        """Return the gaps between obstacles of which enough has been seen, in the order of the street."""
+        if self._fresh:
+            self._fresh = False
+            self._gaps = self._find()
+        return self._gaps
+
+    def _find(self) -> tuple[Gap, ...]:
+        obstacles = self._obstacles()
+        found = [self._gap(before, after) for before, after in zip(obstacles, obstacles[1:], strict=False)]
+        return tuple(gap for gap in found if gap is not None)
+
+    def _obstacles(self) -> list[_Obstacle]:
+        """Split the profile into obstacles, each with what was seen behind it up to the next one."""
+        obstacles: list[_Obstacle] = []
+        for sample in sorted(self._samples):
+            now = obstacles[-1] if obstacles else None
+            near_m = now.nearest_m + self._p.edge_m if now else math.inf
+            if not sample.lateral_m <= near_m or math.isinf(sample.range_m):
+                if now:
+                    now.behind.append(sample)
+                continue
+            if now and sample.lateral_m < now.nearest_m - self._p.edge_m:
+                # What came before was the background.
+                obstacles.pop()
+                if obstacles:
+                    obstacles[-1].behind += [*now.seen, *now.behind]
+                now = obstacles[-1] if obstacles else None
+            if now is None or now.behind and self._far(now, sample):
+                obstacles.append(_Obstacle([sample], [], sample.lateral_m))
+                continue
+            now.behind.clear()
+            now.seen.append(sample)
+            now.nearest_m = min(now.nearest_m, sample.lateral_m)
+        return obstacles
+
+    def _far(self, obstacle: _Obstacle, sample: Sample) -> bool:
+        """Tell whether a sample belongs to another obstacle: more than a flicker lies between."""
+        return sample.x_m - obstacle.seen[-1].x_m > self._p.shortest_m
+
+    def _gap(self, before: _Obstacle, after: _Obstacle) -> Gap | None:
+        start, start_y = before.edge(1, before.behind[0], self._p.half_cone_rad)
+        end, end_y = after.edge(-1, before.behind[-1], self._p.half_cone_rad)
+        length = end - start
+        passed = after.seen[-1].x_m - end
+        street = self._street
+        if street is None or passed < self._p.obstacle_m or not self._p.shortest_m <= length <= self._p.longest_m:
             return None
-        self._reported = True
-        length = now.start() - before.end()
-        turned = math.remainder(ego.yaw_rad - before.yaw_rad, 2.0 * math.pi)
-        if length > self._p.longest_m or abs(turned) > self._p.straight_rad:
-            return None
-        row = max(before.nearest, now.nearest)
-        x = (now.start() + before.end()) / 2.0 - travelled_m
-        y = self._side * max(before.lateral_m, now.lateral_m)
-        c, n = math.cos(ego.yaw_rad), math.sin(ego.yaw_rad)
-        return Gap(
-            length,
-            self._gap_nearest - row,
-            ego.x_m + c * x - n * y,
-            ego.y_m + n * x + c * y,
-            ego.yaw_rad,
-        )
+        row = max(start_y, end_y)
+        # Near its ends one sees the far corners of the neighbours, not the back of the gap.
+        quarter = length / 4.0
+        inner = [s.lateral_m for s in before.behind if start + quarter <= s.x_m <= end - quarter]
+        depth = min(inner, default=math.inf) - row
+        middle = street.to_odom(Pose((start + end) / 2.0, row, 0.0))
+        extents = (start - before.seen[0].x_m, passed)
+        return Gap(length, depth, *middle, row - start_y, row - end_y, *extents)
+
+
+@dataclass
+class _Obstacle:
+    """Samples on an obstacle in the order of the street, and those behind its line up to the next obstacle."""
+
+    seen: list[Sample]
+    behind: list[Sample]
+    nearest_m: float
+
+    def edge(self, way: int, beyond: Sample, half_cone_rad: float) -> tuple[float, float]:
+        """Return (x, lateral) of the corner at the end (``way`` 1) or the begin (-1) of the obstacle.
+
+        ``beyond`` is the first sample that has met the obstacle no more.
+        """
+        ordered = self.seen if way > 0 else self.seen[::-1]
+        last_x = ordered[-1].x_m
+        local = [s for s in ordered if way * (last_x - s.x_m) <= _CORNER_REGION_M]
+        row = _lowest([s.lateral_m for s in local])
+        corners = [_corner(way, s, row) for s in local if s.lateral_m > row + _CORNER_M]
+        if corners:
+            return way * median(corners), row
+        least = max(_corner(way, s, row) for s in local)
+        most = way * beyond.x_m - (row - beyond.y_m) * math.tan(half_cone_rad)
+        return way * (least + max(most, least)) / 2.0, row
+
+
+# So far from the last echo the row is taken to run straight; echoes so much farther than it are from its corner.
+_CORNER_REGION_M = 1.6
+_CORNER_M = 0.04
+
+
+def _corner(way: int, sample: Sample, row_m: float) -> float:
+    """Return x of a corner that a sample has met from beyond it, counted along ``way``."""
+    beside = row_m - sample.y_m
+    return way * sample.x_m - math.sqrt(max(sample.range_m**2 - beside**2, 0.0))
+
+
+def _lowest(values: Sequence[float]) -> float:
+    """Return the low end of the values, robust against one that is too low."""
+    low = sorted(values)[:3]
+    return sum(low) / len(low) if len(values) > 5 else low[0]

@@ -16,12 +16,15 @@ from adas_perception.sim.loop import drive
 from adas_perception.sim.scorecard.criteria import Check
 from adas_perception.sim.scorecard.rows import Case
 from adas_perception.sim.scorecard.stage import Stage
-from adas_perception.sim.scorecard.trace import Recorder, Tick, Trace
+from adas_perception.sim.scorecard.trace import APA_STATES, Recorder, Tick, Trace
 from adas_perception.sim.setup import CLEAN, NOISY
+from adas_perception.sim.suite import SensorSuite
 from adas_perception.sim.world import World
+from adas_perception.types import Gear
 
 _AFTER_S = 0.5
 _STANDSTILL_MPS = 0.05
+_ABORTED = APA_STATES.index("ABORTED")
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,9 @@ def _drive_leg(stage: Stage, conditions: Conditions) -> Trace:
     world = new_world(stage, conditions)
     recorder = Recorder(world, stage.target)
     done_at: float | None = None
-    for output in (stage.loop or drive)(world, Pipeline(*_parameters(conditions.preset), camera=world.camera)):
+    pipeline = Pipeline(*_parameters(conditions.preset), camera=world.camera)
+    suite = SensorSuite(world, camera_boxes=stage.objects)
+    for output in stage.loop(world, pipeline) if stage.loop else drive(world, pipeline, sensors=suite):
         recorder.add(output)
         tick = recorder.last
         if recorder.over or done_at is not None and tick.time_s >= done_at:
@@ -125,6 +130,8 @@ def _ends(stage: Stage, tick: Tick) -> bool:
     """Tell whether the protocol's end of the run has come."""
     intervened = tick.aeb_stage > 1.0 or tick.brake > 0.0
     slower = stage.until_slower and not tick.speed_mps > max(tick.target_speed_mps, 0.0)
+    if stage.until_parked:
+        return tick.gear == Gear.PARK or tick.apa_state == _ABORTED and abs(tick.speed_mps) < _STANDSTILL_MPS
     return intervened and slower or stage.until_stop and tick.speed_mps < _STANDSTILL_MPS
 
 
@@ -132,4 +139,6 @@ def new_world(stage: Stage, conditions: Conditions) -> World:
     """Return the world of a run, with clean or noisy sensors."""
     setup = CLEAN if conditions.noise_seed is None else NOISY
     seed = stage.seed if conditions.noise_seed is None else 1000 * conditions.noise_seed + stage.seed
-    return World(stage.scenario, seed, stage.car, sensors=replace(setup, ghosts=stage.ghosts))
+    radars = setup.radars if stage.objects else {}
+    sensors = replace(setup, ghosts=stage.ghosts, rangers=stage.rangers, radars=radars)
+    return World(stage.scenario, seed, stage.car, sensors=sensors)

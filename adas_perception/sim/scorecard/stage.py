@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from adas_perception.sim.fault_loop import FaultLoop
 from adas_perception.sim.ghosts import GhostTracks
 from adas_perception.sim.scenarios import Scenario
 from adas_perception.sim.scorecard.trace import Trace
+from adas_perception.sim.ultrasonic_model import RangerFaults
 from adas_perception.sim.vehicle import CarParams
 
 
@@ -19,7 +21,9 @@ class Stage:
 
     ``target`` names the road user that the test is about. ``until_slower`` ends the run half a second after the
     car has become no faster than the target, as the protocols end an approach,
-    ``until_stop`` when it stands. ``ghosts`` are false radar tracks that appear in clean and in noisy runs alike;
+    ``until_stop`` when it stands, ``until_parked`` when parking has ended. ``rangers`` are faults of the rangers;
+    ``event_s`` is when the fault begins or the driver acts; ``objects`` tells whether radars and cameras see any.
+    ``ghosts`` are false radar tracks that appear in clean and in noisy runs alike;
     ``seed`` draws what is random in the scenario itself. ``then`` makes the next leg of a longer run from the trace
     of this one; the legs are judged together. ``loop`` drives instead of the plain closed loop.
     """
@@ -31,6 +35,10 @@ class Stage:
     until_stop: bool = False
     ghosts: GhostTracks | None = None
     seed: int = 0
+    rangers: RangerFaults | None = None
+    until_parked: bool = False
+    objects: bool = True
+    event_s: float = math.inf
     then: Callable[[Trace], Stage] | None = None
     loop: FaultLoop | None = None
 

@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from adas_perception.functions.apa import State
 from adas_perception.pipeline import Output
-from adas_perception.sim.contact import Contact
+from adas_perception.sim.contact import Contact, gap_m, outline
 from adas_perception.sim.fault_loop import Evidence
+from adas_perception.sim.sensors import Box
 from adas_perception.sim.world import World
 from adas_perception.types import Function
 
@@ -22,7 +24,8 @@ class Tick(NamedTuple):
     """One control cycle. Gap and TTC refer to the target, or to the next body ahead when no target is named.
 
     ``target_x_m`` and ``target_y_m`` are the target's centre in base_link, NaN without target. ``aeb_stage`` is the
-    number of AEB's state; the warnings are 0 or 1; ``bsd_left`` and ``bsd_right`` are the levels of the lamps.
+    number of AEB's state, ``apa_state`` that of parking; ``body_gap_m`` is the distance to the nearest body while it
+    parks; the warnings are 0 or 1; ``bsd_left`` and ``bsd_right`` are the levels of the lamps.
     """
 
     time_s: float
@@ -55,6 +58,11 @@ class Tick(NamedTuple):
     lka_steers: float
     bsd_left: float
     bsd_right: float
+    yaw_rad: float
+    gear: float
+    apa_state: float
+    apa_moves: float
+    body_gap_m: float
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,9 @@ class Recorder:
             if self._last.get(function) != (state.state, state.reason):
                 self._last[function] = state.state, state.reason
                 self._states.append((round(truth.time_s, 3), function.value, state.state, state.reason))
-        aeb, acc, lka, bsd = (states[f] for f in (Function.AEB, Function.ACC, Function.LKA, Function.BSD))
+        aeb, acc, lka, bsd, apa = (
+            states[f] for f in (Function.AEB, Function.ACC, Function.LKA, Function.BSD, Function.APA)
+        )
         self._ticks.append(Tick(
             time_s=truth.time_s,
             x_m=car.x_m,
@@ -148,7 +158,17 @@ class Recorder:
             lka_steers=float(command.lateral is Function.LKA),
             bsd_left=bsd.values["left_level"],
             bsd_right=bsd.values["right_level"],
+            yaw_rad=car.yaw_rad,
+            gear=float(car.gear),
+            apa_state=float(APA_STATES.index(apa.state)),
+            apa_moves=apa.values.get("moves", math.nan),
+            body_gap_m=self._body_gap(boxes) if apa.state in _PARKING else math.nan,
         ))  # fmt: skip
+
+    def _body_gap(self, boxes: tuple[Box, ...]) -> float:
+        """Return the distance to the nearest body that the car can touch."""
+        ego = outline(self._world.car.params.vehicle)
+        return min((gap_m(box, ego) for box in boxes if box.kind.solid), default=math.inf)
 
     def finish(self) -> Trace:
         """Return the run."""
@@ -157,6 +177,8 @@ class Recorder:
         return Trace(columns, self._world.contact, tuple(self._states))
 
 
+APA_STATES = tuple(state.name for state in State)
+_PARKING = ("CONFIRMED", "MANOEUVRING", "PAUSED", "DONE", "ABORTED")
 _AEB_STAGES = ("OFF", "READY", "WARN", "PARTIAL", "FULL", "HOLD")
 
 

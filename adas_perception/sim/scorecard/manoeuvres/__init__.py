@@ -13,6 +13,7 @@ from adas_perception.sim.scorecard.manoeuvres import (
     false,
     faults,
     lanes,
+    parking,
     platoon,
     reverse,
     turning,
@@ -35,4 +36,5 @@ MANOEUVRES: dict[str, type[Manoeuvre]] = {
     **lanes.MANOEUVRES,
     **endurance.MANOEUVRES,
     **faults.MANOEUVRES,
+    **parking.MANOEUVRES,
 }

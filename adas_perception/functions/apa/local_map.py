@@ -1,0 +1,188 @@
+"""The map around the car: points of edges with normals, from echoes and odometry; it corrects itself and forgets.
+
+An echo says three things: something lies on the arc at its range, nothing that would have answered lies nearer, and a
+known point on the arc needs no new one. The direction of a new point follows from how the range changes while the car
+moves: the derivative of the distance to any body is minus the cosine of the angle to its nearest point.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adas_perception.functions.apa.geometry import Array, Pose
+from adas_perception.params import Mount, Params, param
+
+
+@dataclass(frozen=True)
+class MapParams(Params):
+    """How echoes become points."""
+
+    reach_m: float = param(3.5, "echoes from farther away are left out", unit="m", low=0.5, high=6.0)
+    half_cone_rad: float = param(0.60, "half the opening angle of the sensors", unit="rad", low=0.1, high=1.2)
+    match_m: float = param(0.15, "an echo this near to a known point is that point", unit="m", low=0.02, high=0.5)
+    through_m: float = param(0.3, "a point this much nearer than the echo is not there", unit="m", low=0.1, high=1.0)
+    square_rad: float = param(0.35, "a point answers when seen this square on", unit="rad", low=0.05, high=1.0)
+    baseline_m: float = param(0.12, "way between two echoes that give a direction", unit="m", low=0.02, high=1.0)
+    correction: float = param(0.3, "share of its error by which a known point is moved", low=0.0, high=1.0)
+    tentative_s: float = param(2.0, "a point seen only once is forgotten after", unit="s", low=0.1, high=30.0)
+    kerb_m: float = param(0.55, "what is heard from nearer is no kerb", unit="m", low=0.0, high=2.0)
+    forget_m: float = param(20.0, "points farther away are forgotten", unit="m", low=5.0, high=100.0)
+
+
+class Heard(NamedTuple):
+    """How an echo was understood: the points (N, 2) in odometry that explain it, none when it was new.
+
+    ``since_ns`` is when the oldest of them came into the map, ``sure`` that one of them was confirmed.
+    """
+
+    sensor: str
+    range_m: float
+    at: Pose
+    points: Array
+    since_ns: int
+    sure: bool
+
+
+class _Last(NamedTuple):
+    at: Pose
+    range_m: float
+
+
+_SURE, _TENTATIVE, _MOST, _LOSS = 1.0, 0.5, 3.0, 0.4
+_STEADY_M = 0.5
+# So many echoes without a direction, from a standing car, are laid on the axis of the sensor.
+_PATIENCE = 6
+
+
+class LocalMap:
+    """Points in odometry: ``xy`` (N, 2) with the direction that each faces, weight, and when it was born and seen."""
+
+    def __init__(self, params: MapParams) -> None:
+        self._p = params
+        self._last: dict[str, _Last] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._xy: Array = np.empty((0, 2))
+        self._facing: Array = np.empty(0)
+        self._weight: Array = np.empty(0)
+        self._low: NDArray[np.bool_] = np.empty(0, dtype=bool)
+        self._born_ns: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._seen_ns: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._last.clear()
+        self._unplaced: dict[str, int] = {}
+
+    @property
+    def points(self) -> Array:
+        """Return the points (N, 2) of all that the body can touch."""
+        return self._xy[~self._low]
+
+    @property
+    def low(self) -> Array:
+        """Return the points (N, 2) of kerbs."""
+        return self._xy[self._low]
+
+    def assume(self, now_ns: int, xy: Array, facing_rad: Array, low: bool = False) -> None:
+        """Take in points that follow from a measured slot, where no point is yet; ``low`` for a kerb."""
+        if len(self._xy):
+            gap = np.hypot(xy[:, None, 0] - self._xy[None, :, 0], xy[:, None, 1] - self._xy[None, :, 1])
+            new = gap.min(axis=1) > self._p.match_m / 2.0
+            if low:
+                self._low |= gap.min(axis=0) < 2.0 * self._p.match_m
+            xy, facing_rad = xy[new], facing_rad[new]
+        self._append(now_ns, xy, facing_rad, _SURE, low)
+
+    def hear(self, now_ns: int, sensor: str, mount: Mount, car: Pose, range_m: float) -> Heard | None:
+        """Take in an echo (infinite: none) measured at the pose ``car``; returns how it was understood."""
+        c, s = math.cos(car.yaw_rad), math.sin(car.yaw_rad)
+        x, y = car.x_m + c * mount.x_m - s * mount.y_m, car.y_m + s * mount.x_m + c * mount.y_m
+        at = Pose(x, y, car.yaw_rad + mount.yaw_rad)
+        dx, dy = self._xy[:, 0] - at.x_m, self._xy[:, 1] - at.y_m
+        distance = np.hypot(dx, dy)
+        bearing = _turn(np.arctan2(dy, dx) - at.yaw_rad)
+        inside = np.abs(bearing) < self._p.half_cone_rad
+        self._see_through(now_ns, inside, distance, np.arctan2(-dy, -dx), range_m)
+        last, self._last[sensor] = self._last.get(sensor), _Last(at, range_m)
+        if last is not None and math.hypot(at.x_m - last.at.x_m, at.y_m - last.at.y_m) < self._p.baseline_m:
+            self._last[sensor] = last if abs(last.range_m - range_m) < _STEADY_M else self._last[sensor]
+        if range_m > self._p.reach_m:
+            return None
+        match = inside & (np.abs(distance - range_m) < self._p.match_m)
+        if match.any():
+            self._confirm(now_ns, match, distance, range_m, dx, dy)
+            sure = bool((self._weight[match] > _SURE).any())
+            return Heard(sensor, range_m, at, self._xy[match], int(self._born_ns[match].min()), sure)
+        new = Heard(sensor, range_m, at, np.empty((0, 2)), now_ns, False)
+        bearing_rad = self._direction(last, at, range_m)
+        self._unplaced[sensor] = self._unplaced.get(sensor, 0) + 1 if bearing_rad is None else 0
+        if bearing_rad is None and self._unplaced[sensor] < _PATIENCE:
+            return new
+        angle = at.yaw_rad + (bearing_rad or 0.0)
+        point = np.array([[at.x_m + range_m * math.cos(angle), at.y_m + range_m * math.sin(angle)]])
+        self._append(now_ns, point, np.array([angle + math.pi]), _TENTATIVE)
+        return new
+
+    def tidy(self, now_ns: int, car: Pose) -> None:
+        """Forget what is far away, what was contradicted, and what was seen only once long ago."""
+        far = np.hypot(self._xy[:, 0] - car.x_m, self._xy[:, 1] - car.y_m) > self._p.forget_m
+        lonely = (self._weight < _SURE) & (now_ns - self._seen_ns > self._p.tentative_s * 1e9)
+        keep = ~(far | lonely | (self._weight <= 0.0))
+        if not keep.all():
+            self._xy, self._facing, self._weight = self._xy[keep], self._facing[keep], self._weight[keep]
+            self._born_ns, self._seen_ns, self._low = self._born_ns[keep], self._seen_ns[keep], self._low[keep]
+
+    def _see_through(
+        self, now_ns: int, inside: NDArray[np.bool_], distance: Array, back: Array, range_m: float
+    ) -> None:
+        """Weaken points that should have answered before the echo."""
+        p = self._p
+        near = distance < min(range_m - p.through_m, p.reach_m / 2.0)
+        square = np.abs(_turn(self._facing - back)) < p.square_rad
+        self._weight[inside & near & square & (distance > p.through_m)] -= _LOSS
+
+    def _confirm(
+        self, now_ns: int, match: NDArray[np.bool_], distance: Array, range_m: float, dx: Array, dy: Array
+    ) -> None:
+        """Strengthen the points that explain an echo; the nearest of them move towards it."""
+        if range_m < self._p.kerb_m:
+            self._low[match] = False  # a kerb is too low to be heard from so near
+        self._weight[match] = np.minimum(self._weight[match] + _TENTATIVE, _MOST)
+        self._seen_ns[match] = now_ns
+        first = match & (distance < distance[match].min() + 0.02)
+        share = self._p.correction * (range_m - distance[first]) / np.maximum(distance[first], 0.1)
+        self._xy[first] += np.column_stack((dx[first] * share, dy[first] * share))
+
+    def _direction(self, last: _Last | None, at: Pose, range_m: float) -> float | None:
+        """Return the bearing of a new echo against the axis of its sensor, None while nothing tells it."""
+        if last is None or not math.isfinite(last.range_m) or abs(range_m - last.range_m) > _STEADY_M:
+            return None
+        mx, my = at.x_m - last.at.x_m, at.y_m - last.at.y_m
+        way = math.hypot(mx, my)
+        if way < self._p.baseline_m:
+            return None
+        course = math.remainder(math.atan2(my, mx) - at.yaw_rad, math.tau)
+        off = math.acos(min(max((last.range_m - range_m) / way, -1.0), 1.0))
+        limit = self._p.half_cone_rad
+        sides = [min(max(math.remainder(course + turn, math.tau), -limit), limit) for turn in (off, -off)]
+        return min(sides, key=abs)
+
+    def _append(self, now_ns: int, xy: Array, facing: Array, weight: float, low: bool = False) -> None:
+        count = len(xy)
+        self._low = np.concatenate((self._low, np.full(count, low)))
+        self._xy = np.concatenate((self._xy, xy))
+        self._facing = np.concatenate((self._facing, facing))
+        self._weight = np.concatenate((self._weight, np.full(count, weight)))
+        stamps = np.full(count, now_ns, dtype=np.int64)
+        self._born_ns = np.concatenate((self._born_ns, stamps))
+        self._seen_ns = np.concatenate((self._seen_ns, stamps))
+
+
+def _turn(angle: Array) -> Array:
+    turned: Array = (angle + math.pi) % math.tau - math.pi
+    return turned

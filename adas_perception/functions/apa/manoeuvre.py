@@ -1,0 +1,224 @@
+"""One parking manoeuvre: plan, drive, stop before what the plan does not know, plan again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from adas_perception.functions.apa.geometry import Pose, along, trace
+from adas_perception.functions.apa.local_map import Heard, LocalMap
+from adas_perception.functions.apa.plan import Path, Planner, Planning, Scene
+from adas_perception.functions.apa.search import SizeParams, edges, parked
+from adas_perception.functions.apa.slots import Slot, SlotKind
+from adas_perception.functions.apa.track import STANDING_MPS, Drive, Tracker, TrackParams
+from adas_perception.functions.apa.zones import Echo, Zone, ZoneParams, Zones, ZoneState
+from adas_perception.params import Params, Vehicle, param
+from adas_perception.types import EgoState, Gear, nanoseconds
+
+
+class Phase(Enum):
+    """What a manoeuvre is doing."""
+
+    PLANNING = "looks for a way"
+    DRIVING = "drives"
+    WAITING = "stands before an obstacle"
+    DONE = "parked"
+    NO_PATH = "found no way"
+    LOST = "left the path"
+
+
+@dataclass(frozen=True)
+class ManoeuvreParams(Params):
+    """How patient a manoeuvre is, and when the car has left its path."""
+
+    work_per_step: int = param(6, "pieces of planning work a cycle", low=1, high=10_000)
+    clear_s: float = param(1.0, "way free so long before the car goes on", unit="s", low=0.0, high=10.0)
+    replan_s: float = param(3.0, "after so long another way is looked for", unit="s", low=0.2, high=60.0)
+    known_replan_s: float = param(0.4, "the same before what the plan knows", unit="s", low=0.0, high=10.0)
+    replans_max: int = param(12, "most plans of a manoeuvre", low=1, high=100)
+    give_up_s: float = param(30.0, "a way blocked for so long is given up", unit="s", low=1.0, high=300.0)
+    off_path_m: float = param(0.4, "farther beside its path the car is lost", unit="m", low=0.05, high=2.0)
+
+
+class Manoeuvre:
+    """Drives the car into one slot. Each cycle: tell it the echoes with ``hear``, then ``step``."""
+
+    def __init__(
+        self,
+        params: ManoeuvreParams,
+        track: TrackParams,
+        zones: ZoneParams,
+        size: SizeParams,
+        planner: Planner,
+        vehicle: Vehicle,
+        slot: Slot,
+        chart: LocalMap,
+    ) -> None:
+        self.slot = slot
+        self.phase = Phase.PLANNING
+        self.zone = ZoneState()
+        self.moves = 0
+        self.plans = 0
+        self.path: Path = ()
+        self._p, self._track, self._size = params, track, size
+        self._vehicle, self._planner, self._map = vehicle, planner, chart
+        self._zones = Zones(zones, vehicle)
+        self._planning: Planning | None = None
+        self._tracker: Tracker | None = None
+        self._start = Pose(0.0, 0.0, 0.0)
+        self._plan_ns = 0
+        self._heard: dict[str, Heard] = {}
+        self._fresh: set[str] = set()
+        self._blocked_ns: int | None = None
+        self._clear_ns: int | None = None
+        self._way = 0
+
+    def hear(self, heard: Mapping[str, Heard | None]) -> None:
+        """Take in how the echoes of this cycle were understood, by sensor; None: nothing near."""
+        for sensor, echo in heard.items():
+            self._fresh.add(sensor)
+            if echo is None:
+                self._heard.pop(sensor, None)
+            else:
+                self._heard[sensor] = echo
+
+    def step(self, now_ns: int, ego: EgoState) -> Drive:
+        """Return what to do in this cycle."""
+        if self.phase is Phase.PLANNING:
+            drive = self._plan(now_ns, ego)
+        elif self._tracker is None or self.phase in (Phase.DONE, Phase.NO_PATH, Phase.LOST):
+            drive = self._stand(ego)
+        else:
+            drive = self._drive(now_ns, ego, self._tracker)
+        self._fresh.clear()
+        return drive
+
+    def poses(self) -> tuple[Pose, ...]:
+        """Return the planned path in odometry, every 0.1 m."""
+        rows = trace(self._start, self.path, 0.1).tolist() if self.path else []
+        return tuple(Pose(*row) for row in rows)
+
+    # --- planning ---
+
+    def _plan(self, now_ns: int, ego: EgoState) -> Drive:
+        if abs(ego.speed_mps) < STANDING_MPS:
+            if self._planning is None:
+                self._begin(now_ns, ego)
+            self._work(now_ns)
+        return self._stand(ego)
+
+    def _begin(self, now_ns: int, ego: EgoState) -> None:
+        frame = self.slot.frame
+        if not self.plans:
+            for (points, facing), low in zip(edges(self.slot, self._vehicle), (False, True), strict=True):
+                turned = frame.yaw_rad + frame.side * facing
+                kerb = low and self.slot.kind is SlotKind.PARALLEL
+                self._map.assume(now_ns, frame.points_to_odom(points), turned, kerb)
+        self.plans += 1
+        self._plan_ns = now_ns
+        self._start = Pose(ego.x_m, ego.y_m, ego.yaw_rad)
+        scene = Scene(
+            frame.points_to_local(self._map.points),
+            frame.to_local(self._start),
+            parked(self.slot, self._vehicle, self._size),
+            frame.points_to_local(self._map.low),
+        )
+        self._planning = self._planner.planning(scene)
+
+    def _work(self, now_ns: int) -> None:
+        """Do a few pieces of work; when there is a path, take it."""
+        assert self._planning is not None
+        try:
+            for _ in range(self._p.work_per_step):
+                next(self._planning)
+        except StopIteration as end:
+            self._planning = None
+            self._take(now_ns, end.value)
+
+    def _take(self, now_ns: int, path: Path | None) -> None:
+        if not path:
+            waiting = self._blocked_ns is not None and self.plans < self._p.replans_max
+            self.phase = Phase.WAITING if waiting else Phase.NO_PATH
+            return
+        side = self.slot.frame.side
+        self.path = tuple(piece._replace(curvature=side * piece.curvature) for piece in path)
+        self._tracker = Tracker(self._track, self._vehicle, self._start, self.path)
+        self._blocked_ns = self._clear_ns = None
+        self._zones.reset()
+        self.phase = Phase.DRIVING
+
+    # --- driving ---
+
+    def _drive(self, now_ns: int, ego: EgoState, tracker: Tracker) -> Drive:
+        leg = tracker.leg
+        if leg is None:
+            self.phase = Phase.DONE
+            return self._stand(ego)
+        self._watch(ego, tracker)
+        if self._off_path(ego, tracker):
+            self.phase = Phase.LOST
+            return self._stand(ego)
+        blocked = self.zone.zone is Zone.STOP
+        if self.phase is Phase.DRIVING and not blocked:
+            before = tracker.moved
+            drive = tracker.step(ego, self.zone.cap_mps)
+            self.moves += tracker.moved - before
+            return drive
+        self._wait(now_ns, ego, blocked)
+        return tracker.stop(ego)
+
+    def _watch(self, ego: EgoState, tracker: Tracker) -> None:
+        """Look at the zones ahead, along the arc that the wheels are set to or will be set to."""
+        assert tracker.leg is not None
+        _, segment = tracker.leg
+        way = 1 if segment.length_m > 0.0 else -1
+        stands = abs(ego.speed_mps) < STANDING_MPS
+        turned = math.tan(ego.steering_rad) / self._vehicle.wheelbase_m
+        if way != self._way:
+            self._zones.reset()
+            self._way = way
+        echoes = [Echo(h, h.since_ns < self._plan_ns, h.sure) for h in self._heard.values()]
+        curvature = segment.curvature if stands else turned
+        car = Pose(ego.x_m, ego.y_m, ego.yaw_rad)
+        self.zone = self._zones.step(car, curvature, way, ego.speed_mps, echoes, frozenset(self._fresh))
+
+    def _wait(self, now_ns: int, ego: EgoState, blocked: bool) -> None:
+        """Stand until the way is clear for a while; look for another way when it stays blocked."""
+        self.phase = Phase.WAITING
+        if self._blocked_ns is None:
+            self._blocked_ns = now_ns
+        if not blocked:
+            self._clear_ns = self._clear_ns or now_ns
+            if now_ns - self._clear_ns >= nanoseconds(self._p.clear_s):
+                self._blocked_ns = self._clear_ns = None
+                self.phase = Phase.DRIVING
+            return
+        self._clear_ns = None
+        waited_s = (now_ns - self._blocked_ns) / 1e9
+        patience = self._p.known_replan_s if self._known_ahead() else self._p.replan_s
+        since_s = (now_ns - max(self._blocked_ns, self._plan_ns)) / 1e9
+        if waited_s >= self._p.give_up_s:
+            self.phase = Phase.NO_PATH
+        elif abs(ego.speed_mps) < STANDING_MPS and since_s >= patience and self.plans < self._p.replans_max:
+            self.phase = Phase.PLANNING
+
+    def _known_ahead(self) -> bool:
+        heard = self._heard.get(self.zone.sensor)
+        return heard is not None and heard.since_ns < self._plan_ns
+
+    def _off_path(self, ego: EgoState, tracker: Tracker) -> bool:
+        assert tracker.leg is not None
+        start, segment = tracker.leg
+        at = np.array([along(start, segment.curvature, part * segment.length_m) for part in np.linspace(0.0, 1.0, 9)])
+        nearest = float(np.hypot(at[:, 0] - ego.x_m, at[:, 1] - ego.y_m).min())
+        return nearest > self._p.off_path_m + abs(segment.length_m) / 8.0
+
+    def _stand(self, ego: EgoState) -> Drive:
+        gear = Gear.PARK if self.phase is Phase.DONE and ego.gear is not Gear.PARK else None
+        brake = self._track.hold_mps2 if abs(ego.speed_mps) < STANDING_MPS else self._track.brake_mps2
+        steering = 0.0 if self.phase is Phase.DONE else ego.steering_rad
+        return Drive(-brake, steering, gear, hold=True)

@@ -1,0 +1,238 @@
+"""Paths into a slot: from the parked pose out to the car, and then driven the other way round.
+
+Getting out is the narrow part, so the search starts in the slot. First one connection of arcs and lines (Reeds and
+Shepp) from the parked pose, which is the one-move two-arc way where it fits, or after one stroke out of the slot; then
+a general search for the fewest moves out of a tight slot (waves.py), followed by such a connection.
+Every pose is checked against the map with the inflated body.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adas_perception.functions.apa.geometry import (
+    Array,
+    Body,
+    Pose,
+    Segment,
+    along,
+    backwards,
+    strokes,
+    sweep,
+    trace,
+)
+from adas_perception.functions.apa.reeds_shepp import connections
+from adas_perception.functions.apa.waves import Waves
+from adas_perception.params import Params, Vehicle, param
+
+Path = tuple[Segment, ...]
+Planning = Generator[None, None, Path | None]
+NOTHING: Array = np.empty((0, 2))
+
+
+@dataclass(frozen=True)
+class PlanParams(Params):
+    """What a path may look like."""
+
+    steering_rad: float = param(0.52, "road-wheel angle of the arcs", unit="rad", low=0.2, high=1.2)
+    tight_steering_rad: float = param(0.55, "the same where nothing else helps", unit="rad", low=0.2, high=1.2)
+    margin_m: float = param(0.11, "free space around the body", unit="m", low=0.1, high=0.5)
+    tight_margin_m: float = param(0.10, "the same where nothing else helps", unit="m", low=0.1, high=0.5)
+    kerb_margin_m: float = param(0.06, "free space between tyres and kerb", unit="m", low=0.0, high=0.5)
+    street_m: float = param(6.3, "width of street that may be used", unit="m", low=3.0, high=15.0)
+    change_m: float = param(3.0, "way that a change of direction is worth", unit="m", low=0.0, high=20.0)
+    moves_max: int = param(8, "most moves", low=1, high=20)
+    step_m: float = param(0.05, "distance of the poses that are checked", unit="m", low=0.01, high=0.2)
+    connect_max: int = param(10, "connections of a pose that are checked", low=1, high=48)
+    nodes_max: int = param(60_000, "most poses of the general search", low=10, high=1_000_000)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a plan is made for, in the frame of the slot: points (N, 2) in the way, start and parked pose.
+
+    ``low`` are points of kerbs, which only the wheels must not touch.
+    """
+
+    points: Array
+    start: Pose
+    goal: Pose
+    low: Array = field(default_factory=lambda: NOTHING)
+
+
+class Planner:
+    """Plans for one car."""
+
+    def __init__(self, params: PlanParams, vehicle: Vehicle) -> None:
+        self._p = params
+        self._body, self._wheels = Body.outline(vehicle), Body.wheels(vehicle)
+        self._wheelbase_m = vehicle.wheelbase_m
+        self.radius_m = vehicle.wheelbase_m / math.tan(params.steering_rad)
+        self._margin_m = params.margin_m
+
+    def plan(self, scene: Scene) -> Path | None:
+        """Return the path from the start to the parked pose, None when there is none."""
+        return run(self.planning(scene))
+
+    def planning(self, scene: Scene) -> Planning:
+        """Plan in small pieces of work, a few milliseconds each: a generator that returns what ``plan`` returns."""
+        p = self._p
+        for steering_rad, margin_m in ((p.steering_rad, p.margin_m), (p.tight_steering_rad, p.tight_margin_m)):
+            self.radius_m, self._margin_m = self._wheelbase_m / math.tan(steering_rad), margin_m
+            if not self._free(scene, np.array([scene.goal], dtype=np.float64)):
+                continue
+            found = yield from self._out_by_stroke(scene)
+            if not found:
+                found = yield from self._search(scene)
+            if found:
+                return backwards(found)
+        return None
+
+    def cost(self, path: Path) -> float:
+        """Return the length in metres, with what the moves are worth."""
+        return sum(abs(s.length_m) for s in path) + self._p.change_m * strokes(path)
+
+    # --- pieces ---
+
+    def _free(self, scene: Scene, poses: Array) -> bool:
+        return bool(self._fits(scene, poses).all())
+
+    def _fits(self, scene: Scene, poses: Array) -> NDArray[np.bool_]:
+        """Tell for each pose whether the body keeps clear of the points and within the street."""
+        reach = np.abs(np.sin(poses[:, 2])) * self._body.half_length_m
+        reach += np.abs(np.cos(poses[:, 2])) * self._body.half_width_m
+        top = poses[:, 1] + np.sin(poses[:, 2]) * self._body.middle_m + reach
+        limit = max(self._p.street_m, scene.start.y_m + 1.5)
+        free = self._body.free(poses, scene.points, self._margin_m)
+        free &= self._wheels.free(poses, scene.low, self._p.kerb_margin_m)
+        fits: NDArray[np.bool_] = free & (top < limit)
+        return fits
+
+    def _connect(self, scene: Scene, start: Pose, before: Path, best: Path | None = None) -> Path | None:
+        """Return the cheapest free connection of a pose with the car that is cheaper than ``best``.
+
+        ``before`` is the way to that pose.
+        """
+        whole = ((*before, *way) for way in connections(start, scene.start, self.radius_m))
+        limit = self.cost(best) if best else math.inf
+        ways = sorted((self.cost(path), path) for path in whole if strokes(path) <= self._p.moves_max)
+        for cost, path in ways[: self._p.connect_max]:
+            if cost >= limit:
+                return None
+            rest = path[len(before) :]
+            if all(self._free(scene, trace(start, rest, step)[1:-1]) for step in (_COARSE_M, self._p.step_m)):
+                return path
+        return None
+
+    def _stroke(self, scene: Scene, start: Pose, curvature: float, way: int, longest_m: float) -> float:
+        """Return how far the car gets on an arc before something is in the way."""
+        fits = self._fits(scene, sweep(start, Segment(way * longest_m, curvature), self._p.step_m))
+        count = int(np.argmin(fits)) if not fits.all() else len(fits)
+        return count * longest_m / len(fits)
+
+    # --- one stroke out of the slot ---
+
+    def _out_by_stroke(self, scene: Scene) -> Planning:
+        """Return the cheapest way of one stroke out, at once or after some of it connected with the car."""
+        k = 1.0 / self.radius_m
+        best: Path | None = self._connect(scene, scene.goal, ())
+        for curvature in (0.0, k, -k):
+            length = self._stroke(scene, scene.goal, curvature, 1, _LONGEST_STROKE_M)
+            for part in _parts(length, _CONNECT_EVERY_M):
+                segment = Segment(part, curvature)
+                if best and self.cost((segment,)) > self.cost(best):
+                    break
+                connected = self._connect(scene, along(scene.goal, curvature, part), (segment,), best)
+                best = connected or best
+                yield
+        return best
+
+    # --- general search ---
+
+    def _search(self, scene: Scene) -> Planning:
+        """Return the path with the fewest moves out of the slot, and on to the car."""
+        near = np.hypot(scene.points[:, 0] - scene.goal.x_m, scene.points[:, 1] - scene.goal.y_m) < _SLOT_M
+        inner = Scene(scene.points[near], scene.start, scene.goal, scene.low)
+        waves = Waves(scene.goal, self.radius_m, lambda poses: self._fits(inner, poses), self._p.nodes_max)
+        found: list[int] = []
+        began: tuple[int, int] | None = None
+        since = 0
+        for move, way, poses, numbers in waves.steps(self._p.moves_max):
+            ended = began is not None and (began != (move, way) or since % _STEPS_PER_TRY == 0)
+            if ended:
+                connected = yield from self._connect_one(scene, waves, found)
+                if connected:
+                    return connected
+                found, began = [], None
+            yield
+            out = numbers[self._outside(poses)] if len(numbers) else numbers
+            if len(out):
+                began, since = (move, way), since + 1
+                found += out.tolist()
+        return (yield from self._connect_one(scene, waves, found))
+
+    def _connect_one(self, scene: Scene, waves: Waves, numbers: list[int]) -> Planning:
+        """Try to connect some of the poses with the car, those first that are nearest to it."""
+        ahead = sorted(numbers, key=lambda number: self._ahead(waves.pose(number), scene.start))
+        ways = []
+        for number in ahead[:: max(1, len(ahead) // _TRIES)][:_TRIES]:
+            connected = self._connect(scene, waves.pose(number), waves.path(number))
+            if connected:
+                ways.append(connected)
+            yield
+        return min(ways, key=self.cost) if ways else None
+
+    def _outside(self, poses: Array) -> NDArray[np.bool_]:
+        """Tell which poses are out of the slot: the whole body on the street."""
+        c, s = np.cos(poses[:, 2]), np.sin(poses[:, 2])
+        lowest = poses[:, 1] + self._body.middle_m * s
+        lowest -= self._body.half_length_m * np.abs(s) + self._body.half_width_m * np.abs(c)
+        outside: NDArray[np.bool_] = lowest > _OUT_M
+        return outside
+
+    def _ahead(self, pose: Pose, start: Pose) -> float:
+        turn = abs(math.remainder(pose.yaw_rad - start.yaw_rad, math.tau))
+        return max(math.hypot(pose.x_m - start.x_m, pose.y_m - start.y_m), turn * self.radius_m)
+
+
+_LONGEST_STROKE_M = 7.0
+_CONNECT_EVERY_M = 0.4
+_COARSE_M = 0.4
+# The general search looks at points this near to the parked pose, until the body is this far out of the slot.
+_SLOT_M, _OUT_M = 7.0, -0.6
+_TRIES, _STEPS_PER_TRY = 12, 8
+
+
+def run(planning: Planning) -> Path | None:
+    """Do all the work of a planning at once."""
+    while True:
+        try:
+            next(planning)
+        except StopIteration as end:
+            path: Path | None = end.value
+            return path
+
+
+def _parts(length_m: float, every_m: float) -> list[float]:
+    """Return lengths at which a stroke may end."""
+    count = int(length_m / every_m)
+    parts = [i * every_m for i in range(1, count + 1)]
+    if length_m > 0.01 and (not parts or length_m - parts[-1] > 0.02):
+        parts.append(length_m)
+    return parts
+
+
+def outline_points(corners: Sequence[tuple[float, float]], step_m: float = 0.1) -> tuple[Array, Array]:
+    """Return points (N, 2) along a line of corners and the direction that each faces, to the left of the line."""
+    points, facing = [], []
+    for (x0, y0), (x1, y1) in zip(corners, corners[1:], strict=False):
+        count = max(1, round(math.hypot(x1 - x0, y1 - y0) / step_m))
+        for i in range(count + 1):
+            points.append((x0 + (x1 - x0) * i / count, y0 + (y1 - y0) * i / count))
+            facing.append(math.atan2(y1 - y0, x1 - x0) + math.pi / 2.0)
+    return np.array(points, dtype=np.float64).reshape(-1, 2), np.array(facing, dtype=np.float64)

@@ -1,0 +1,120 @@
+"""Stop, slow and approach zones around the moving car: they act on echoes at once and need no plan.
+
+Only what lies in the strip that the body sweeps on its present arc counts (the idea of a collision monitor). An echo
+that known points explain is taken to be there; one that nothing explains may lie anywhere on its arc. A new obstacle
+slows the car at its first echo and stops it at the second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from adas_perception.functions.apa.geometry import Array, Body, Pose, Segment, sweep
+from adas_perception.functions.apa.local_map import Heard
+from adas_perception.params import Params, Vehicle, param
+
+
+class Zone(Enum):
+    """The zone in which the nearest obstacle ahead is."""
+
+    FREE = "nothing near"
+    APPROACH = "approach"
+    SLOW = "slow"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class ZoneParams(Params):
+    """How far before what the car stops."""
+
+    look_m: float = param(2.5, "how far ahead the strip is looked at", unit="m", low=0.5, high=5.0)
+    reserve_m: float = param(0.35, "gap to keep to something new", unit="m", low=0.05, high=1.0)
+    known_reserve_m: float = param(0.03, "gap to keep to what the plan knows", unit="m", low=0.0, high=0.5)
+    beside_m: float = param(0.12, "gap to keep beside something new", unit="m", low=0.0, high=0.5)
+    known_beside_m: float = param(0.0, "gap to keep beside what the plan knows", unit="m", low=0.0, high=0.5)
+    reaction_s: float = param(0.35, "time until the car brakes", unit="s", low=0.0, high=1.0)
+    decel_mps2: float = param(1.0, "deceleration counted on", unit="m/s2", low=0.2, high=5.0)
+    slow_mps: float = param(0.4, "speed in the slow zone", unit="m/s", low=0.1, high=1.0)
+    half_cone_rad: float = param(0.55, "half the arc on which something new may lie", unit="rad", low=0.1, high=1.2)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneState:
+    """The nearest obstacle ahead: its zone, the way to it (infinite: none), the speed it allows, who sees it."""
+
+    zone: Zone = Zone.FREE
+    way_m: float = math.inf
+    cap_mps: float = math.inf
+    sensor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """An echo with what the map says of it: whether the plan knows it, and whether its place is known at least."""
+
+    heard: Heard
+    known: bool
+    located: bool
+
+
+class Zones:
+    """Keeps, per sensor, how often it has seen something new in the strip."""
+
+    def __init__(self, params: ZoneParams, vehicle: Vehicle) -> None:
+        self._p = params
+        self._body = Body.outline(vehicle)
+        self._count: dict[str, int] = {}
+
+    def reset(self) -> None:
+        """Forget what was seen, when the direction changes."""
+        self._count.clear()
+
+    def step(
+        self, car: Pose, curvature: float, way: int, speed_mps: float, echoes: Sequence[Echo], fresh: frozenset[str]
+    ) -> ZoneState:
+        """Return the state for a car that moves on an arc, forwards or backwards; ``fresh`` are new echoes."""
+        poses = sweep(car, Segment(way * self._p.look_m, curvature), _STEP_M)
+        nearest = ZoneState()
+        for echo in echoes:
+            points = echo.heard.points if echo.known or echo.located else self._arc(echo.heard)
+            beside = self._p.known_beside_m if echo.known else self._p.beside_m
+            free = self._body.free(poses, points, beside)
+            sensor = echo.heard.sensor
+            if free.all():
+                if not echo.known and sensor in fresh:
+                    self._count[sensor] = 0
+                continue
+            if not echo.known and sensor in fresh:
+                self._count[sensor] = self._count.get(sensor, 0) + 1
+            state = self._judge(echo, int(np.argmin(free)) * _STEP_M, speed_mps)
+            nearest = min(nearest, state, key=lambda s: s.cap_mps)
+        return nearest
+
+    def _judge(self, echo: Echo, way_m: float, speed_mps: float) -> ZoneState:
+        """Return the zone of one obstacle that the body meets after ``way_m``."""
+        p, sensor = self._p, echo.heard.sensor
+        reserve = p.known_reserve_m if echo.known else p.reserve_m
+        room = way_m - reserve
+        cap = math.sqrt(2.0 * p.decel_mps2 * max(room, 0.0))
+        if echo.known:
+            return ZoneState(Zone.STOP if room <= 0.0 else Zone.APPROACH, way_m, cap, sensor)
+        room -= abs(speed_mps) * p.reaction_s
+        if room > abs(speed_mps) ** 2 / (2.0 * p.decel_mps2):
+            return ZoneState(Zone.APPROACH, way_m, cap, sensor)
+        if self._count.get(sensor, 0) < 2:
+            return ZoneState(Zone.SLOW, way_m, min(cap, p.slow_mps) or p.slow_mps, sensor)
+        return ZoneState(Zone.STOP, way_m, 0.0, sensor)
+
+    def _arc(self, heard: Heard) -> Array:
+        angle = heard.at.yaw_rad + np.linspace(-self._p.half_cone_rad, self._p.half_cone_rad, 9)
+        return np.column_stack(
+            (heard.at.x_m + heard.range_m * np.cos(angle), heard.at.y_m + heard.range_m * np.sin(angle))
+        )
+
+
+_STEP_M = 0.05
