@@ -15,6 +15,7 @@ from adas_perception.can.cli import app as can_app
 from adas_perception.detect.cli import detect
 from adas_perception.inference.backend import ModelError
 from adas_perception.inference.cli import app as engine_app
+from adas_perception.models.evaluate_cli import app as evaluate_app
 from adas_perception.params import ParameterError
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(engine_app, name="engine")
 app.command()(detect)
+app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(can_app, name="can")
 
 Out = Annotated[Path, typer.Option(help="folder for the results")]
@@ -128,6 +130,29 @@ def bench(
 
     chosen = models.split(",") if models else present_models()
     raise typer.Exit(run_bench(chosen, tuple(map(int, batches.split(","))), rounds, threads, out))
+
+
+@app.command()
+def faults(
+    only: Annotated[str, typer.Option(help="runs whose name contains this, for example 'halt tracking'")] = "",
+    hogs: Annotated[int, typer.Option(help="also drive beside this many busy programs", min=0)] = 0,
+    out: Out = Path("out/faults"),
+) -> None:
+    """Kill and halt each process of the running stack; exit status 1 if the car did anything unsafe."""
+    from adas_perception.ros.faults import run_faults
+
+    raise typer.Exit(run_faults(out, only, hogs))
+
+
+@app.command()
+def soak(
+    minutes: Annotated[float, typer.Option(help="wall time to drive", min=0.1)] = 60.0,
+    out: Out = Path("out/soak"),
+) -> None:
+    """Run the whole stack at full rate for long; report missed cycles of the gate, memory and warnings."""
+    from adas_perception.ros.soak import run_soak
+
+    raise typer.Exit(run_soak(minutes, out))
 
 
 @app.command()

@@ -1,15 +1,11 @@
 """Measure the lane net with its post-processing: on synthetic roads against the truth, on videos against geometry.
 
-Run: python -m adas_perception.models.evaluate synthetic [--pictures 400]
-     python -m adas_perception.models.evaluate video FILE [--fov-deg 60 --horizon 0.575 --height-m 1.25]
+Run: adas evaluate lane-drawn, adas evaluate lane-video FILE
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -142,37 +138,3 @@ def video_scores(
         "jitter_p95_m": float(np.nanquantile(jumps, 0.95)), "jitter_max_m": float(np.nanmax(jumps)),
         "network_ms": float(np.median(times_ms, axis=0)[0]), "rest_ms": float(np.median(times_ms, axis=0)[1]),
     }  # fmt: skip
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the scores as JSON."""
-    parser = argparse.ArgumentParser(description="Measure the lane net with its post-processing.")
-    parser.add_argument("--model", default="lane_v2")
-    parser.add_argument("--backend", default="auto")
-    kinds = parser.add_subparsers(dest="kind", required=True)
-    synthetic = kinds.add_parser("synthetic")
-    synthetic.add_argument("--pictures", type=int, default=400)
-    video = kinds.add_parser("video")
-    video.add_argument("file", type=Path)
-    video.add_argument("--fov-deg", type=float, default=60.0)
-    video.add_argument("--horizon", type=float, default=0.575, help="row of the horizon as part of the height")
-    video.add_argument("--height-m", type=float, default=1.25)
-    video.add_argument("--rate-hz", type=float, default=25.0)
-    video.add_argument("--out", type=Path)
-    given = parser.parse_args(argv)
-    model = load_lane_model(given.model, given.backend)
-    if given.kind == "synthetic":
-        scores = synthetic_scores(model, given.pictures)
-    else:
-        frames = list(read_frames(given.file))
-        if not frames:
-            parser.error(f"{given.file}: no video that OpenCV can read")
-        height, width = frames[0].shape[:2]
-        camera = CameraModel.from_fov(width, height, math.radians(given.fov_deg), height_m=given.height_m)
-        scores = video_scores(model, frames, camera.with_horizon(given.horizon * height), given.rate_hz, given.out)
-    print(json.dumps({"backend": model.backend.name, **{k: round(v, 4) for k, v in scores.items()}}, indent=1))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
