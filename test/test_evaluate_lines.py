@@ -57,7 +57,8 @@ def test_what_lies_outside_the_picture_does_not_count():
 
 def test_the_number_of_points_of_a_line_does_not_matter():
     dense = np.stack([np.full(101, 300.0), np.linspace(350.0, 150.0, 101)], axis=-1)
-    assert score_picture([dense], Lines((UPRIGHT,)), SIZE, 15.0) == score_picture([UPRIGHT], Lines((dense,)), SIZE, 15.0)
+    one, other = (score_picture([a], Lines((b,)), SIZE, 15.0) for a, b in ((dense, UPRIGHT), (UPRIGHT, dense)))
+    assert one == other
 
 
 def test_a_picture_without_an_answer_is_missed():
