@@ -61,6 +61,7 @@ class CanBridgeNode(AdasNode):
         self._safety = (0, "", False)
         self._command: Command | None = None
         self._received_ns = 0
+        self._published_ns = [0, 0]
         self._odometry = self.create_publisher(Odometry, "vehicle/odometry", 5)
         self._driver = self.create_publisher(Joy, "vehicle/driver", 5)
         self.listen("safety/state", DiagnosticArray, convert.to_safety_state, self._on_safety)
@@ -128,11 +129,14 @@ class CanBridgeNode(AdasNode):
         moved = decoded is not None and self._receiver.carries(decoded, "speed_mps")
         pressed = decoded is not None and self._receiver.carries(decoded, "accelerator")
         ego = self._receiver.ego(now_ns) if moved or pressed else None
-        if ego is not None and moved:
+        # Two frames within one step of a simulated clock would be two samples of the same moment: one is enough.
+        if ego is not None and moved and ego.stamp_ns != self._published_ns[0]:
             self._odometry.publish(convert.from_ego(ego))
+            self._published_ns[0] = ego.stamp_ns
         driver = self._receiver.driver(now_ns) if pressed else None
-        if ego is not None and driver is not None:
+        if ego is not None and driver is not None and driver.stamp_ns != self._published_ns[1]:
             self._driver.publish(convert.from_driver(driver, ego))
+            self._published_ns[1] = driver.stamp_ns
 
     # --- what the heartbeat says ---
 
