@@ -48,13 +48,13 @@ from adas_perception.types import (
 PERIOD_S = 0.05
 PARKING_PERIOD_S = 0.05
 
-Sample = EgoState | DriverInput | RadarScan | UltrasonicEcho | Image | Detections | LaneLines | Friction
+Sample = EgoState | DriverInput | RadarScan | RadarTargets | UltrasonicEcho | Image | Detections | LaneLines | Friction
 # What the safety chain looks at before anybody else, and the nodes without which a sample does not arrive.
 WATCHED = (EgoState, DriverInput, RadarTargets, LaneLines)
 _SENDERS: dict[type, frozenset[str]] = {
     EgoState: frozenset({"can_bridge"}),
     DriverInput: frozenset({"can_bridge"}),
-    RadarScan: frozenset({"radar"}),
+    **dict.fromkeys((RadarScan, RadarTargets), frozenset({"radar"})),
     UltrasonicEcho: frozenset({"ultrasonic"}),
     **dict.fromkeys((Image, LaneLines, Detections), frozenset({"lane_object"})),
 }
@@ -120,7 +120,7 @@ class Pipeline:
     ) -> None:
         self._lane_finder = lane_finder
         self._detector = detector
-        self._camera = camera
+        self.camera = camera
         self._radar = RadarClusterer(config.get("radar", RadarParams))
         self._fusion = Fusion(config.get("fusion", FusionParams))
         self._ring = UltrasonicRing(config.get("ultrasonic", UltrasonicParams))
@@ -207,7 +207,7 @@ class Pipeline:
             return False
         if not self._fusion_turn.comes(now_ns, self._new_scene) or not (self._scans or self._detections is not None):
             return False
-        self._objects = self._fusion.step(now_ns, self._scans, self._detections, self._ego, self._camera)
+        self._objects = self._fusion.step(now_ns, self._scans, self._detections, self._ego, self.camera)
         self._scans, self._detections, self._new_scene = [], None, False
         return True
 

@@ -16,8 +16,13 @@ from adas_perception.ros.convert.messages import (
     PoseStamped,
 )
 from adas_perception.ros.convert.vehicle import to_pose
+from adas_perception.safety.chain import SafetyOutput
+from adas_perception.safety.monitor import Mode
 
 NO_OPINION = math.nan
+LEVELS = {
+    Mode.NORMAL: t.Level.OK, Mode.DEGRADED: t.Level.WARN, Mode.FALLBACK: t.Level.ERROR, Mode.DISENGAGED: t.Level.ERROR,
+}  # fmt: skip
 GEARS = {gear.name.lower(): gear for gear in t.Gear}
 
 
@@ -42,6 +47,28 @@ def to_command(message: AckermannDriveStamped) -> t.Command:
     return t.Command(
         request.stamp_ns, request.accel_mps2, request.steering_rad, longitudinal, lateral, request.gear, request.hold
     )
+
+
+def from_safety(now_ns: int, output: SafetyOutput) -> DiagnosticArray:
+    """Write the monitor's mode, who owns the axes and why, and which functions may act."""
+    values = {
+        "longitudinal": output.command.longitudinal.value,
+        "lateral": output.command.lateral.value,
+        "longitudinal_reason": output.owners[0].name,
+        "lateral_reason": output.owners[1].name,
+        "takeover": str(output.takeover),
+        "allowed": " ".join(sorted(f.value for f in output.allowed)),
+    }
+    status = DiagnosticStatus(
+        level=bytes([LEVELS[output.mode]]),
+        name="adas/safety",
+        message=output.mode.name,
+        hardware_id=output.reason,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+    message = DiagnosticArray(status=[status])
+    message.header.stamp = to_stamp(now_ns)
+    return message
 
 
 def to_safety_state(message: DiagnosticArray) -> tuple[str, bool]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ackermann_msgs.msg import AckermannDriveStamped
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Joy, PointCloud2
 
@@ -24,7 +24,6 @@ PERIOD_S = 0.025
 DIAGNOSTICS_PERIOD_S = 1.0
 # Requests that must not wait for the next cycle.
 URGENT = (Function.AEB, Function.LKA)
-LEVELS = {Mode.NORMAL: Level.OK, Mode.DEGRADED: Level.WARN, Mode.FALLBACK: Level.ERROR, Mode.DISENGAGED: Level.ERROR}
 
 
 @dataclass(frozen=True)
@@ -95,28 +94,9 @@ class SafetyMonitorNode(VehicleNode):
     def _step(self, now_ns: int) -> None:
         inputs = (self._requests, self._states, self.ego.value, self.driver.value, self._heartbeats)
         output = self._chain.step(now_ns, *inputs)
-        self._state.publish(self._state_message(now_ns, output))
+        self._state.publish(convert.from_safety(now_ns, output))
         self._command.publish(convert.from_command(output.command))
         self._log_change(output)
-
-    def _state_message(self, now_ns: int, output: SafetyOutput) -> DiagnosticArray:
-        status = DiagnosticStatus(
-            level=bytes([LEVELS[output.mode]]),
-            name="adas/safety",
-            message=output.mode.name,
-            hardware_id=output.reason,
-            values=[
-                KeyValue(key="longitudinal", value=output.command.longitudinal.value),
-                KeyValue(key="lateral", value=output.command.lateral.value),
-                KeyValue(key="longitudinal_reason", value=output.owners[0].name),
-                KeyValue(key="lateral_reason", value=output.owners[1].name),
-                KeyValue(key="takeover", value=str(output.takeover)),
-                KeyValue(key="allowed", value=" ".join(sorted(f.value for f in output.allowed))),
-            ],
-        )
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = convert.to_stamp(now_ns)
-        return message
 
     def _log_change(self, output: SafetyOutput) -> None:
         shown = (output.mode, output.allowed, output.violations, output.faults)
