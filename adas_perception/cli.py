@@ -13,6 +13,7 @@ from adas_perception import __version__
 from adas_perception.can.bus import BusError
 from adas_perception.can.cli import app as can_app
 from adas_perception.detect.cli import detect
+from adas_perception.detect.models_cli import app as models_app
 from adas_perception.inference.backend import ModelError
 from adas_perception.inference.cli import app as engine_app
 from adas_perception.models.evaluate_cli import app as evaluate_app
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.add_typer(engine_app, name="engine")
 app.command()(detect)
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(models_app, name="models")
 app.add_typer(can_app, name="can")
 
 Out = Annotated[Path, typer.Option(help="folder for the results")]

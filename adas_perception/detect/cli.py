@@ -16,6 +16,7 @@ def detect(
     lane_model: Annotated[str, typer.Option(help="lane network of models.yaml, or 'none'")] = "lane_v2",
     object_model: Annotated[str, typer.Option(help="detector of models.yaml, or 'none'")] = NONE,
     backend: Annotated[str, typer.Option(help="auto, tensorrt, openvino or onnxruntime")] = "auto",
+    precision: Annotated[str, typer.Option(help="fp32, or fp16 or int8 where a model has such a file")] = "fp32",
     score: Annotated[float, typer.Option(help="lowest score of a box", min=0.0, max=1.0)] = 0.3,
     every: Annotated[int, typer.Option(help="use every n-th frame of a video", min=1)] = 1,
     overlays: Annotated[bool, typer.Option(help="write the pictures with what was found")] = True,
@@ -31,8 +32,8 @@ def detect(
     if lane_model == object_model == NONE:
         raise typer.BadParameter("choose at least one of --lane-model and --object-model")
     sources = find_sources(inputs)
-    finder = None if lane_model == NONE else open_lines(lane_model, backend)
-    detector = None if object_model == NONE else open_boxes(object_model, score, backend)
+    finder = None if lane_model == NONE else open_lines(lane_model, backend, precision)
+    detector = None if object_model == NONE else open_boxes(object_model, score, backend, precision)
     results = Results(out, overlays=overlays, masks=masks)
     skipped: list[str] = []
     total = sum(-(-source.frames // every) for source in sources)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,22 +42,31 @@ class BoxFinder:
         return self._detector.detect(Image(0, np.ascontiguousarray(bgr[..., ::-1]))).items
 
 
-def open_lines(name: str, backend: str = "auto", listing: Path | None = None) -> LineFinder:
+def open_lines(name: str, backend: str = "auto", precision: str = "fp32") -> LineFinder:
     """Load a lane network by its name in models.yaml; raises ModelError when it is none or cannot run."""
-    entry = _entry(name, "lane", listing)
-    return LineFinder(LaneNetwork(LaneSpec.from_mapping(entry.spec), load_backend(entry.file(), backend)))
+    entry = _entry(name, "lane")
+    return LineFinder(LaneNetwork(LaneSpec.from_mapping(entry.spec), load_backend(entry.file(precision), backend)))
 
 
-def open_boxes(name: str, score_min: float, backend: str = "auto", listing: Path | None = None) -> BoxFinder:
+def open_boxes(name: str, score_min: float, backend: str = "auto", precision: str = "fp32") -> BoxFinder:
     """Load a detector by its name in models.yaml, with its own lowest score replaced; raises as ``open_lines``."""
-    entry = _entry(name, "object", listing)
+    entry = _entry(name, "object")
     spec = dataclasses.replace(DetectorSpec.from_mapping(entry.spec), score_min=score_min)
-    return BoxFinder(ObjectDetector(spec, load_backend(entry.file(), backend)))
+    return BoxFinder(ObjectDetector(spec, load_backend(entry.file(precision), backend)))
 
 
-def _entry(name: str, kind: str, listing: Path | None) -> ModelSpec:
-    entry = load_model_spec(name, listing)
+def _entry(name: str, kind: str) -> ModelSpec:
+    entry = load_model_spec(name)
     if entry.kind != kind:
         known = "see 'adas models list'"
         raise ModelError(f"model '{name}' is of kind {entry.kind}, but a {kind} model is needed; {known}")
     return entry
+
+
+def try_model(name: str) -> None:
+    """Run a network once on a grey picture; raises ValueError, KeyError or RuntimeError when its spec does not fit."""
+    grey = np.full((360, 640, 3), 114, np.uint8)
+    if load_model_spec(name).kind == "lane":
+        open_lines(name).find(grey)
+    else:
+        open_boxes(name, 0.01).find(grey)

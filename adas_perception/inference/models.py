@@ -1,4 +1,7 @@
-"""The list of models, config/models.yaml: where a network's file lies, its checksum and what it eats."""
+"""The lists of models: where a network's file lies, its checksum and what it eats.
+
+The package's list is config/models.yaml; the user's own, models.yaml in his models folder, comes before it.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ class ModelSpec:
     def file(self, precision: str = "fp32") -> Path:
         """Return the verified model file of that precision.
 
-        A relative path is looked for beside the list, in the shared folder, in the package and in ADAS_MODELS.
+        A relative path is looked for beside the list, in the shared folder, in the package and in the models folder.
         Raises ModelError when it is missing or is another file than the list means.
         """
         if precision == "fp32":
@@ -48,9 +51,7 @@ class ModelSpec:
         return self._find(self.variants[precision]["path"], self.variants[precision]["sha256"])
 
     def _find(self, path: str, sha256: str) -> Path:
-        folders = [self.listing.parent, share_dir(), PACKAGE]
-        if "ADAS_MODELS" in os.environ:
-            folders.append(Path(os.environ["ADAS_MODELS"]))
+        folders = [self.listing.parent, share_dir(), PACKAGE, models_folder()]
         places = [folder / Path(path).expanduser() for folder in folders]
         file = next((p for p in places if p.is_file()), None)
         if file is None:
@@ -62,9 +63,25 @@ class ModelSpec:
         return file
 
 
+def models_folder() -> Path:
+    """Return where the user's models and his list lie: ADAS_MODELS, else the user's data folder."""
+    if os.environ.get("ADAS_MODELS"):
+        return Path(os.environ["ADAS_MODELS"]).expanduser()
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "adas_perception" / "models"
+
+
+def _listings(listing: Path | None) -> list[Path]:
+    """Return the one list that is given, else the user's, where he has one, and the package's."""
+    if listing is not None:
+        return [listing]
+    own = models_folder() / "models.yaml"
+    return ([own] if own.is_file() else []) + [config_path("models.yaml")]
+
+
 def model_names(listing: Path | None = None) -> tuple[str, ...]:
-    """Return the names in models.yaml (default: the package's own); raises ParameterError when it is broken."""
-    return tuple(map(str, _entries(listing or config_path("models.yaml"))))
+    """Return the names in a list (default: the user's and the package's); raises ParameterError when one is broken."""
+    return tuple(dict.fromkeys(str(name) for file in _listings(listing) for name in _entries(file)))
 
 
 def _entries(listing: Path) -> Mapping[str, Any]:
@@ -75,15 +92,15 @@ def _entries(listing: Path) -> Mapping[str, Any]:
 
 
 def load_model_spec(name: str, listing: Path | None = None) -> ModelSpec:
-    """Return the entry ``name`` of models.yaml (default: the package's own).
+    """Return the entry ``name`` of a list (default: the user's, then the package's).
 
     Raises ModelError naming the entry and the remedy, ParameterError when the file is no YAML.
     """
-    listing = listing or config_path("models.yaml")
-    models = _entries(listing)
-    if name not in models:
-        raise ModelError(f"{listing}: there is no model '{name}'; known: {', '.join(map(str, models))}")
-    entry = models[name]
+    files = _listings(listing)
+    listing = next((file for file in files if name in _entries(file)), None)
+    if listing is None:
+        raise ModelError(f"{files[-1]}: there is no model '{name}'; known: {', '.join(model_names(files[-1]))}")
+    entry = _entries(listing)[name]
     if not isinstance(entry, dict):
         raise ModelError(f"{listing}: model '{name}' must be a mapping with path, sha256, kind and spec")
     missing = [key for key in ("path", "sha256", "kind") if not isinstance(entry.get(key), str)]
