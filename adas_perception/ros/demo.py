@@ -25,7 +25,7 @@ LOG_LINES = 15
 class Drive:
     """What to drive; ``can_interface`` 'auto' takes vcan0 where it exists, else a loopback server.
 
-    ``kill`` is '' or 'process@seconds', for example 'tracking@12'.
+    ``kill`` is '' or 'process@seconds', for example 'tracking@12'; ``halt`` halts that process instead of ending it.
     """
 
     scenario: str = "demo"
@@ -34,10 +34,11 @@ class Drive:
     can_interface: str = "auto"
     can_channel: str = ""
     kill: str = ""
+    halt: bool = False
 
 
 @contextmanager
-def _bus(drive: Drive) -> Iterator[tuple[str, str]]:
+def opened_bus(drive: Drive) -> Iterator[tuple[str, str]]:
     """Yield interface and channel of a bus that processes share."""
     interface = drive.can_interface
     if interface == "auto":
@@ -76,14 +77,14 @@ def drive_stack(drive: Drive) -> int:
     domain = os.environ.get("ROS_DOMAIN_ID") or str(random.randint(1, 101))
     env = environment(ROS_DOMAIN_ID=domain, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST", PYTHONUNBUFFERED="1")
     files = parameter_files(None, drive.preset)
-    with _bus(drive) as (interface, channel), log_path.open("w") as log:
+    with opened_bus(drive) as (interface, channel), log_path.open("w") as log:
         bus = {"can_interface": interface, "can_channel": channel}
         with Stack(ros_arguments(files, {"use_sim_time": True, **bus}), env, log) as stack:
             stack.start_all()
             parameters = {"scenario": drive.scenario, "out": drive.out.resolve(), **bus}
             if plan:
                 victim = stack.processes[f"{plan[0]}_process"].pid
-                parameters |= {"kill_name": plan[0], "kill_pid": victim, "kill_at_s": plan[1]}
+                parameters |= {"kill_name": plan[0], "kill_pid": victim, "kill_at_s": plan[1], "halt": drive.halt}
             with Stack(ros_arguments(files, parameters), env) as car:
                 car.start(SIM_VEHICLE)
                 return _watch(stack, car, f"{plan[0]}_process" if plan else "", log_path)

@@ -40,6 +40,8 @@ TOPICS = {
     "radar_front_right": "radar/front_right",
 }
 COMPRESSED = "/compressed"
+# A process that crashes is started again, within the second that the safety concept allows.
+RESPAWN_DELAY_S = 0.5
 
 
 def arguments(**defaults: str) -> list[DeclareLaunchArgument]:
@@ -85,6 +87,8 @@ def _processes(context: LaunchContext, wanted: list[str], values: dict[str, obje
             parameters=files,
             remappings=[*chosen, compressed],
             output="screen",
+            respawn=True,
+            respawn_delay=RESPAWN_DELAY_S,
         )
         for process in wanted
     ]

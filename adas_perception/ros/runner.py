@@ -21,6 +21,11 @@ from adas_perception.resources import config_path
 from adas_perception.ros.table import NODES, PROCESSES, SIM_VEHICLE
 
 STOP_TIMEOUT_S = 5.0
+POLL_S = 0.1
+# A process that crashes is started again, but not for ever, and not when its parameters are wrong.
+RESTARTS_MAX = 3
+RESTARTS_WINDOW_S = 60.0
+BAD_PARAMETERS = 2
 # Fast DDS reads its profile from a variable whose name changed with version 3.
 PROFILE_VARIABLES = {"humble": "FASTRTPS_DEFAULT_PROFILES_FILE", "jazzy": "FASTRTPS_DEFAULT_PROFILES_FILE"}
 PROFILE_VARIABLE = PROFILE_VARIABLES.get(os.environ.get("ROS_DISTRO", ""), "FASTDDS_DEFAULT_PROFILES_FILE")
@@ -67,9 +72,12 @@ class Stack:
         self._env = dict(env)
         self._log = log
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._extra: dict[str, tuple[str, ...]] = {}
+        self._restarts: dict[str, list[float]] = {}
 
     def start(self, executable: str, extra: Iterable[str] = ()) -> None:
         """Start one executable of the package."""
+        self._extra[executable] = extra = tuple(extra)
         command = [sys.executable, "-m", "adas_perception.ros.main", executable, *self._arguments, *extra]
         self.processes[executable] = subprocess.Popen(
             command, env=self._env, stdout=self._log, stderr=subprocess.STDOUT if self._log else None
@@ -84,11 +92,24 @@ class Stack:
         """Return the exit status of every process that has ended."""
         return {n: p.returncode for n, p in self.processes.items() if p.poll() is not None}
 
+    def revive(self) -> tuple[str, int] | None:
+        """Start again what has crashed; return name and exit status of a process that may not be started again."""
+        for name, status in self.ended().items():
+            now = time.monotonic()
+            recent = [at for at in self._restarts.get(name, []) if now - at < RESTARTS_WINDOW_S]
+            if status == BAD_PARAMETERS or len(recent) >= RESTARTS_MAX:
+                return name, status
+            self._restarts[name] = [*recent, now]
+            print(f"adas: {name} ended with status {status}; started again", file=sys.stderr)
+            self.start(name, self._extra[name])
+        return None
+
     def stop(self) -> dict[str, int]:
         """Ask all processes to end, wait, kill what does not; return the exit statuses."""
         for process in self.processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
+                process.send_signal(signal.SIGCONT)  # one that was halted hears it too
         deadline = time.monotonic() + STOP_TIMEOUT_S
         for process in self.processes.values():
             try:
@@ -115,7 +136,10 @@ def parameter_files(config: Path | None, preset: str) -> list[Path]:
 
 
 def run_stack(config: Path | None, preset: str, can_interface: str, can_channel: str, sim_time: bool) -> int:
-    """Run every process until SIGINT or until one of them ends; returns the exit status for the shell."""
+    """Run every process until SIGINT; returns the exit status for the shell.
+
+    A process that crashes is started again at once; one that crashes again and again ends the run.
+    """
     files = parameter_files(config, preset)
     given = {"can_interface": can_interface, "can_channel": can_channel}
     overrides = {"use_sim_time": sim_time, **{name: value for name, value in given.items() if value}}
@@ -123,10 +147,10 @@ def run_stack(config: Path | None, preset: str, can_interface: str, can_channel:
     with Stack(ros_arguments(files, overrides), environment()) as stack:
         stack.start_all()
         try:
-            while not stack.ended():
-                time.sleep(0.2)
+            while not (given_up := stack.revive()):
+                time.sleep(POLL_S)
         except KeyboardInterrupt:
             return max(stack.stop().values())
-        name, status = next(iter(stack.ended().items()))
+        name, status = given_up
         print(f"adas: {name} ended with status {status}; stopping the others", file=sys.stderr)
         return status or 1

@@ -45,6 +45,7 @@ class SafetyMonitorNode(VehicleNode):
         self._heartbeats: dict[str, int] = {}
         self._health: dict[str, DiagnosticStatus] = {}
         self._shown: tuple[object, ...] = ()
+        self._stepped_ns = 0
         self._command = self.create_publisher(AckermannDriveStamped, "command", 5)
         self._state = self.create_publisher(DiagnosticArray, "safety/state", 5)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 5)
@@ -92,11 +93,20 @@ class SafetyMonitorNode(VehicleNode):
         self._health[status.name] = status
 
     def _step(self, now_ns: int) -> None:
+        self._count_missed(now_ns)
         inputs = (self._requests, self._states, self.ego.value, self.driver.value, self._heartbeats)
         output = self._chain.step(now_ns, *inputs)
         self._state.publish(convert.from_safety(now_ns, output))
         self._command.publish(convert.from_command(output.command))
         self._log_change(output)
+
+    def _count_missed(self, now_ns: int) -> None:
+        """Count the cycles that came later than two periods; a longer pause is a jump of the clock."""
+        cycle_s = seconds(now_ns - self._stepped_ns)
+        self._stepped_ns = now_ns
+        if 2.0 * PERIOD_S < cycle_s <= self.params.monitor.watch.pace.jump_s:
+            self.figures["missed cycles"] = self.figures.get("missed cycles", 0.0) + 1.0
+            self.say(f"cycle of {1e3 * cycle_s:.0f} ms", warning=True)
 
     def _log_change(self, output: SafetyOutput) -> None:
         shown = (output.mode, output.allowed, output.violations, output.faults)

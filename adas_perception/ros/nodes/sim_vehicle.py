@@ -48,8 +48,9 @@ TICK_S = 0.025
 CAMERA, RADAR_FRONT, RADAR_CORNERS, ULTRASONIC, VIDEO = (2, 0), (2, 1), (4, 2), (4, 3), (4, 0)
 # Real rangers are off at speed.
 ULTRASONIC_BELOW_MPS = 10.0
-CLOCK_START_NS = 10_000_000_000
 READY_TIMEOUT_S = 60.0
+# No multiple of a sensor's period, so that no two samples in a row are alike.
+ROLLING_TICKS = 3
 # The clock stands still while a part of the stack lags by more than this: a slow computer drives the same scenario
 # in more wall time. After some vain waits the clock no longer waits for that part: it is dead.
 PATIENCE_S = 0.5
@@ -67,8 +68,10 @@ class SimParams(BusParams):
     out: str = param("out/demo", "folder of the record")
     seed: int = param(0, "seed of the sensors' noise", low=0, high=1_000_000)
     kill_pid: int = param(0, "process to end during the drive; 0: none", low=0, high=2**31 - 1)
+    halt: bool = param(False, "halt that process instead of ending it")
     kill_name: str = param("", "its name in the record")
     kill_at_s: float = param(0.0, "when, in simulated time", unit="s", low=0.0, high=3600.0)
+    clock_start_s: float = param(10.0, "time at which its clock begins", unit="s", low=1.0, high=1e7)
     real_time_factor: float = param(1.0, "fastest simulated against wall time", low=0.05, high=20.0)
 
 
@@ -85,7 +88,7 @@ class SimVehicleNode(AdasNode):
         self._port = open_port(self.params)
         codec = Codec(config_path("adas.dbc"))
         self._encoder, self._receiver = CarEncoder(codec), CarReceiver(codec)
-        self._stamp_ns = CLOCK_START_NS
+        self._stamp_ns = nanoseconds(self.params.clock_start_s)
         self._handed_over: dict[int, float] = {}
         self._latencies: list[float] = []
         self._lateral_frames = 0
@@ -157,15 +160,19 @@ class SimVehicleNode(AdasNode):
             self._end.set_result(None)
 
     def _wait_for_stack(self) -> bool:
-        """Let clock and sensors run, the car frozen, until every node is heard and every function available."""
+        """Let clock and sensors run, the car rolling on the spot, until all nodes are heard and all functions there."""
         wanted = {node.name for node in NODES}
         console = Console(stderr=True)
         deadline = time.monotonic() + READY_TIMEOUT_S
         renderer = CameraRenderer(self._scenario.road)
         with console.status("waiting for the nodes of the stack"):
-            tick = 0
+            tick, world = 0, None
             while self._running and time.monotonic() < deadline:
-                world = World(self._scenario, self.params.seed, start_ns=self._stamp_ns)
+                # A picture that does not change although the car moves is a fault: the car rolls and is put back.
+                if world is None or tick % ROLLING_TICKS == 0:
+                    world = World(self._scenario, self.params.seed, start_ns=self._stamp_ns)
+                else:
+                    world.step(TICK_S)
                 self._publish(world, renderer, tick)
                 if wanted <= self._alive and self._mode == "NORMAL":
                     return True
@@ -208,7 +215,7 @@ class SimVehicleNode(AdasNode):
     def _kill(self, time_s: float, recorder: Recorder) -> None:
         """End the process that this drive is to survive."""
         if self._victim and time_s >= self.params.kill_at_s:
-            os.kill(self._victim, signal.SIGKILL)
+            os.kill(self._victim, signal.SIGSTOP if self.params.halt else signal.SIGKILL)
             self._victim = 0
             recorder.note(time_s, f"killed {self.params.kill_name}")
 
