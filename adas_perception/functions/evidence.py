@@ -34,7 +34,8 @@ class EvidenceParams(Params):
     cycles_min: int = param(3, "consistent sensor cycles before any reaction", low=1, high=20)
     standing_cycles: int = param(20, "the same for cars that have never been seen moving", low=1, high=100)
     moving_mps: float = param(2.0, "an object seen this fast is no part of the road", unit="m/s", low=0.5, high=5.0)
-    moving_cycles: int = param(6, "cycles for which it must have been so fast", low=1, high=20)
+    moving_cycles: int = param(6, "cycles for which it must have been so fast; half as many at twice the speed",
+                               low=1, high=20)  # fmt: skip
     view_half_rad: float = param(0.45, "half of the camera's field of view", unit="rad", low=0.0, high=1.5)
     view_range_m: float = param(100.0, "the camera sees cars up to here", unit="m", low=0.0, high=200.0)
     detector_s: float = param(
@@ -60,9 +61,9 @@ class Evidence:
         self._moving = {}
         for t in tracks:
             count = before.get(t.id, 0)
-            moves = math.hypot(t.vx_mps, t.vy_mps) >= p.moving_mps
+            steps = min(int(math.hypot(t.vx_mps, t.vy_mps) / p.moving_mps), 2)
             known = count >= p.moving_cycles
-            self._moving[t.id] = count + moves if moves or known else 0
+            self._moving[t.id] = count + steps if steps or known else 0
 
     def cap(self, track: Track, cycles: int) -> Urgency:
         """Return the strongest reaction to an object that has been urgent for ``cycles`` sensor cycles."""
