@@ -7,7 +7,7 @@ unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE RM
 export AMENT_PREFIX_PATH := $(CURDIR)/.venv
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint clean
+.PHONY: help env demo test mutation lint clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,9 @@ demo: env ## drive the simulated car; ends with out/demo/report.html
 
 test: env lint ## check the code and run the whole test suite, headless
 	@$(BIN)/pytest $(PYTEST_ARGS)
+
+mutation: env ## mutate gate, arbitration, monitor and E2E; the tests must notice (up to 45 min)
+	@$(BIN)/python tools/mutation.py
 
 lint: env ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -97,8 +97,22 @@ def test_a_clock_that_crawls_and_jumps_does_not_beat_the_rate():
         assert command.steering_rad == 0.0, jump_ms
 
 
+def test_a_clock_that_swings_does_not_beat_the_rate_per_250_ms():
+    """Each forward swing of 100 ms allows one cycle's rate; no more than 250 ms' worth leaves in the same 100 ms."""
+    gate, outs, angles = Gate(LIMITS, VEHICLE), [], []
+    for i in range(41):
+        now = START + (i % 2) * 100_000_000
+        value = 0.0 if i == 0 else 2.0
+        proposal = Proposal(value, 0.005 * value, Function.ACC, Function.LKA, now, now)
+        command = gate.step(now, proposal, EgoState(now, 30.0), None, EVERYONE).command
+        outs.append(command.accel_mps2)
+        angles.append(command.steering_rad * gain(30.0))
+    assert max(outs) == pytest.approx(2.5 * 0.25, abs=1e-6)
+    assert max(angles) == pytest.approx(5.0 * 0.25, abs=1e-6)
+
+
 def test_random_commands_never_leave_unsafe():
-    """``GATE_COMMANDS=1000000 pytest test/test_gate_sweep.py -k random`` runs the full million."""
+    """``GATE_COMMANDS=1000000 pytest --timeout=0 test/test_gate_sweep.py -k random`` runs the full million."""
     rng = np.random.default_rng(7)
     gate, now = Gate(LIMITS, VEHICLE), START
     numbers = rng.random((COUNT, 10))

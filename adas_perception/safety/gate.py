@@ -64,8 +64,8 @@ class GateResult:
     """The command that may leave, what was wrong with the one that came in, and which functions are locked."""
 
     command: Command
-    violations: tuple[Violation, ...] = ()
-    locked: frozenset[Function] = frozenset()
+    violations: tuple[Violation, ...]
+    locked: frozenset[Function]
 
 
 class _Axis:
