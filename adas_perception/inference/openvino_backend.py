@@ -34,7 +34,8 @@ class OpenVinoBackend:
             line = next((s.strip() for s in reversed(str(error).splitlines()) if s.strip()), "unknown error")
             raise ModelError(f"{model}: not a model that OpenVINO can load ({line[:200]})") from None
         self._request = compiled.create_infer_request()
-        self._outputs = [output.get_any_name() for output in compiled.outputs]
+        # A tensor may carry further names from inside the graph; the result node is called after the ONNX output.
+        self._outputs = [output.node.get_friendly_name().partition("/sink_port")[0] for output in compiled.outputs]
         self.reason = ""
 
     def infer(self, inputs: Arrays) -> dict[str, NDArray[Any]]:

@@ -30,10 +30,12 @@ COCO80 = {
     0: ObjectClass.PEDESTRIAN, 1: ObjectClass.CYCLIST, 2: ObjectClass.CAR, 3: ObjectClass.CYCLIST,
     5: ObjectClass.CAR, 7: ObjectClass.CAR, 9: ObjectClass.TRAFFIC_LIGHT, 11: ObjectClass.TRAFFIC_SIGN,
 }  # fmt: skip
-# Index of a class in the answer of a network -> our class; what is missing is dropped. "guide" are our own numbers.
+# Index of a class in the answer of a network -> our class; what is missing is dropped. "guide" are our own numbers,
+# "guide_from_0" the same for a network without a background class.
 CLASS_MAPS: dict[str, dict[int, ObjectClass]] = {
     "coco80": COCO80,
     "guide": {int(c): c for c in ObjectClass if c not in (ObjectClass.UNKNOWN, ObjectClass.LANE_LINE)},
+    "guide_from_0": {int(c) - 1: c for c in ObjectClass if c not in (ObjectClass.UNKNOWN, ObjectClass.LANE_LINE)},
 }
 
 
@@ -180,8 +182,10 @@ def _decode_boxes_scores(answer: Mapping[str, NDArray[Any]], spec: DetectorSpec)
     """Outputs ``boxes`` (1, N, 4) in pixels of the input and ``scores`` (1, N, classes)."""
     boxes, scores = answer["boxes"].reshape(-1, 4), answer["scores"]
     scores = scores.reshape(len(boxes), -1)
+    likely = np.flatnonzero((scores >= spec.score_min).any(axis=1))
+    scores = scores[likely]
     classes = scores.argmax(axis=1)
-    return Candidates(boxes, scores[np.arange(len(boxes)), classes], classes)
+    return Candidates(boxes[likely], scores[np.arange(len(likely)), classes], classes)
 
 
 Decoder = Callable[[Mapping[str, NDArray[Any]], DetectorSpec], Candidates]
@@ -194,17 +198,19 @@ DECODERS: dict[str, Decoder] = {
 def nms(boxes: FloatArray, scores: FloatArray, labels: NDArray[np.intp], iou_max: float) -> NDArray[np.intp]:
     """Return which boxes stay, best first: of two boxes of one class that overlap too much the better one."""
     order = np.argsort(-scores, kind="stable")[:NMS_MAX]
-    corners, label = boxes[order], labels[order]
-    low = np.maximum(corners[:, None, :2], corners[:, :2])
-    size = np.maximum(np.minimum(corners[:, None, 2:], corners[:, 2:]) - low, 0.0)
-    shared = size[..., 0] * size[..., 1]
-    area = np.diagonal(shared)
-    rivals = (shared > iou_max * (area[:, None] + area - shared)) & (label[:, None] == label)
+    # Classes are moved far apart, so that boxes of different classes never overlap.
+    apart = labels[order].astype(np.float32) * (2.0 * float(np.abs(boxes[order]).max(initial=1.0)))
+    x1, y1, x2, y2 = (boxes[order].astype(np.float32) + apart[:, None]).T
+    area = np.maximum(x2 - x1, 0.0) * np.maximum(y2 - y1, 0.0)
+    wide = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
+    high = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
+    shared = np.maximum(wide, 0.0) * np.maximum(high, 0.0)
+    rivals = np.triu(shared * (1.0 + iou_max) > iou_max * (area[:, None] + area), 1)
     alive = area > 0.0
-    for i in range(len(order)):
+    for i in np.flatnonzero(rivals.any(axis=1)).tolist():
         if alive[i]:
-            alive[i + 1 :] &= ~rivals[i, i + 1 :]
-    return order[alive]
+            alive &= ~rivals[i]
+    return np.asarray(order[alive])
 
 
 @dataclass(frozen=True)
