@@ -17,7 +17,7 @@ import pytest
 from adas_perception.params import Config
 from adas_perception.resources import config_path
 from adas_perception.ros.runner import PROFILE_VARIABLE, overrides_file, ros_arguments
-from adas_perception.ros.table import NODES, PROCESSES, SIM_VEHICLE
+from adas_perception.ros.table import CARLA_ADAPTER, NODES, PROCESSES, SIM_VEHICLE
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = "adas_perception"
@@ -55,8 +55,8 @@ def defined_in(module: str) -> set[str]:
     return names
 
 
-def test_there_are_three_launch_files():
-    assert [f.name for f in FILES] == ["demo.launch.py", "jetson.launch.py", "replay.launch.py"]
+def test_there_are_four_launch_files():
+    assert [f.name for f in FILES] == ["carla.launch.py", "demo.launch.py", "jetson.launch.py", "replay.launch.py"]
 
 
 @pytest.mark.parametrize("path", WITH_LAUNCHING, ids=lambda p: p.name)
@@ -68,13 +68,13 @@ def test_what_a_launch_file_imports_from_the_package_exists(path):
 
 
 def test_every_executable_that_launch_files_name_exists():
-    named = set()
+    named, names = set(), {"SIM_VEHICLE": SIM_VEHICLE, "CARLA_ADAPTER": CARLA_ADAPTER}
     for path in WITH_LAUNCHING:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.keyword) and node.arg == "executable":
                 code = compile(ast.Expression(node.value), path.name, "eval")
-                named |= {eval(code, {"SIM_VEHICLE": SIM_VEHICLE, "process": process}) for process in PROCESSES}
-    assert named == {f"{process}_process" for process in PROCESSES} | {SIM_VEHICLE}
+                named |= {eval(code, names | {"process": process}) for process in PROCESSES}
+    assert named == {f"{process}_process" for process in PROCESSES} | {SIM_VEHICLE, CARLA_ADAPTER}
     assert named <= executables()
 
 
@@ -237,6 +237,30 @@ def test_the_simulated_car_makes_the_clock_that_all_others_follow():
     assert launched.values(SIM_VEHICLE, SIM_VEHICLE)["use_sim_time"] is False
     for spec in NODES:
         assert launched.values(f"{spec.process}_process", spec.name)["use_sim_time"] is True
+
+
+@pytest.mark.parametrize(
+    ("interface", "expected"),
+    [("bridge", ("ackermann", "odometry", False)), ("native", ("vehicle", "gnss", True))],
+)
+def test_carla_is_the_car_on_the_bus_of_the_stack(interface, expected):
+    launched = Launched("carla.launch.py", interface=interface, role_name="hero")
+    assert list(launched.nodes) == [*started(PROCESSES), CARLA_ADAPTER]
+    adapter, bridge = launched.values(CARLA_ADAPTER, CARLA_ADAPTER), launched.values("can_process", "can_bridge")
+    assert adapter["can_channel"] == bridge["can_channel"] != "can0"
+    assert (adapter["control"], adapter["motion"], adapter["imu_left_handed"]) == expected
+    assert (adapter["role_name"], adapter["use_sim_time"]) == ("hero", True)
+    tracking, perception = launched.nodes["tracking_process"], launched.nodes["perception_process"]
+    assert "radar/rear_left:=/carla/hero/radar_rear_left" in tracking
+    assert "camera/image:=/carla/hero/rgb_front/image" in perception
+    assert "camera/camera_info:=/carla/hero/rgb_front/camera_info" in perception
+    assert launched.values("tracking_process", "radar")["height_min_m"] == 0.25
+
+
+def test_carla_obeys_what_it_is_told():
+    launched = Launched("carla.launch.py", control="vehicle", motion="speedometer", real_time_factor="2")
+    adapter = launched.values(CARLA_ADAPTER, CARLA_ADAPTER)
+    assert (adapter["control"], adapter["motion"], adapter["real_time_factor"]) == ("vehicle", "speedometer", 2.0)
 
 
 def test_replay_plays_the_bag_to_a_stack_without_a_bus(monkeypatch):

@@ -68,7 +68,7 @@ def test_only_these_places_open_a_bus() -> None:
     assert where_called("open_bus") == {"adas_perception/ros/bus_port.py", "adas_perception/can/cli.py"}
     assert where_called("open_link") == {"adas_perception/ros/nodes/can_bridge.py"}
     nodes = {path for path in where_called("open_port") if path.startswith("adas_perception/ros/")}
-    assert nodes == {"adas_perception/ros/nodes/sim_vehicle.py"}
+    assert nodes == {"adas_perception/ros/nodes/sim_vehicle.py", "adas_perception/ros/nodes/carla_adapter.py"}
 
 
 def test_only_the_transmitter_makes_requests_and_only_the_bridge_has_one() -> None:

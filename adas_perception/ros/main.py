@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from adas_perception.ros.table import NODES, PROCESSES, SIM_VEHICLE, nodes_of
+from adas_perception.ros.table import CARLA_ADAPTER, NODES, PROCESSES, SIM_VEHICLE, nodes_of
 
 if TYPE_CHECKING:
     from rclpy.task import Future
@@ -77,6 +77,7 @@ def run(targets: list[str]) -> int:
 _targets = {node.name: [node.target] for node in NODES}
 _targets |= {f"{process}_process": [n.target for n in nodes_of(process)] for process in PROCESSES}
 _targets[SIM_VEHICLE] = ["sim_vehicle:SimVehicleNode"]
+_targets[CARLA_ADAPTER] = ["carla_adapter:CarlaAdapterNode"]
 
 
 def __getattr__(executable: str) -> Callable[[], None]:

@@ -18,7 +18,7 @@ import yaml
 
 from adas_perception.params import NAMESPACE, Config
 from adas_perception.resources import config_path
-from adas_perception.ros.table import NODES, PROCESSES, SIM_VEHICLE
+from adas_perception.ros.table import CARLA_ADAPTER, NODES, PROCESSES, SIM_VEHICLE
 
 STOP_TIMEOUT_S = 5.0
 POLL_S = 0.1
@@ -49,7 +49,7 @@ def overrides_file(values: Mapping[str, object]) -> Path:
     Each node is named: ROS ranks a node's own section in an early file above '/**' in a later one, and `-p` is '/**'.
     """
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
-    nodes = [*(node.name for node in NODES), SIM_VEHICLE]
+    nodes = [*(node.name for node in NODES), SIM_VEHICLE, CARLA_ADAPTER]
     sections = {f"{NAMESPACE}/{node}": {"ros__parameters": dict(plain)} for node in nodes}
     with NamedTemporaryFile("w", prefix="adas_", suffix=".yaml", delete=False) as file:
         yaml.safe_dump(sections, file)

@@ -94,8 +94,9 @@ NODES = (
         VEHICLE,
     ),
 )
-# Runs beside the stack in a simulated drive; no part of the stack.
+# These run beside the stack, as the car behind the bus: the simulated one, and CARLA's. No parts of the stack.
 SIM_VEHICLE = "sim_vehicle"
+CARLA_ADAPTER = "carla_adapter"
 PROCESSES = tuple(dict.fromkeys(node.process for node in NODES))
 
 

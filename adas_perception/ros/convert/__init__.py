@@ -12,6 +12,7 @@ from adas_perception.ros.convert.camera import (
     to_image,
     to_image_compressed,
 )
+from adas_perception.ros.convert.carla import to_depth, to_gyroscope_z, to_position, to_speed
 from adas_perception.ros.convert.common import BASE, ConvertError, to_ns, to_stamp
 from adas_perception.ros.convert.decisions import (
     from_command,
@@ -63,20 +64,24 @@ __all__ = [
     "from_targets",
     "to_camera",
     "to_command",
+    "to_depth",
     "to_detections",
     "to_driver",
     "to_echo",
     "to_echoes",
     "to_ego",
     "to_friction",
+    "to_gyroscope_z",
     "to_image",
     "to_image_compressed",
     "to_lanes",
     "to_ns",
     "to_objects",
+    "to_position",
     "to_radar",
     "to_request",
     "to_safety_state",
+    "to_speed",
     "to_stamp",
     "to_state",
     "to_targets",

@@ -32,17 +32,18 @@ def to_image(message: Image) -> t.Image:
     if message.width == 0 or message.height == 0:
         raise ConvertError(f"picture of {message.width} x {message.height} pixels")
     if message.encoding == "mono8":
-        gray = _pixels(message, 1)
+        gray = pixels(message, 1)
         return t.Image(to_ns(message.header.stamp), np.repeat(gray, 3, axis=2))
     if message.encoding not in CHANNELS:
         return _by_cv_bridge(message)
     channels, order = CHANNELS[message.encoding]
-    pixels = _pixels(message, channels)
-    rgb = pixels if order is None else np.ascontiguousarray(pixels[:, :, order])
+    picture = pixels(message, channels)
+    rgb = picture if order is None else np.ascontiguousarray(picture[:, :, order])
     return t.Image(to_ns(message.header.stamp), rgb)
 
 
-def _pixels(message: Image, channels: int) -> NDArray[np.uint8]:
+def pixels(message: Image, channels: int) -> NDArray[np.uint8]:
+    """Return the bytes (H, W, channels) of a picture, whatever pads its rows; raises ConvertError when some lack."""
     row = message.width * channels
     step = message.step or row
     if step < row or len(message.data) < step * (message.height - 1) + row:
