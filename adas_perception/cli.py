@@ -18,6 +18,8 @@ from adas_perception.inference.backend import ModelError
 from adas_perception.inference.cli import app as engine_app
 from adas_perception.models.evaluate_cli import app as evaluate_app
 from adas_perception.params import ParameterError
+from adas_perception.replay.cli import app as bag_app
+from adas_perception.replay.cli import replay
 
 app = typer.Typer(
     help="Driver assistance for ROS 2: run it, drive it in simulation, replay recordings.",
@@ -30,6 +32,8 @@ app.command()(detect)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(models_app, name="models")
 app.add_typer(can_app, name="can")
+app.command()(replay)
+app.add_typer(bag_app, name="bag")
 
 Out = Annotated[Path, typer.Option(help="folder for the results")]
 Preset = Annotated[str, typer.Option(help="preset laid over the parameters, for example 'guide'")]
@@ -86,18 +90,6 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = 
         typer.echo(json.dumps([item.__dict__ for item in items], indent=2))
     else:
         checks.show(items)
-
-
-@app.command()
-def replay(
-    recording: Annotated[Path, typer.Argument(help="a comma2k19 segment")],
-    out: Out = Path("out/replay"),
-    preset: Preset = "",
-) -> None:
-    """Play a recording through the pipeline, faster than real time, and report what the functions did."""
-    from adas_perception.replay.run import replay_segment
-
-    raise typer.Exit(replay_segment(recording, out, preset))
 
 
 @app.command()

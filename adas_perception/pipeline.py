@@ -6,7 +6,8 @@ These are the very cores that the nodes run. Replay, scorecard and tests use the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -117,7 +118,9 @@ class Pipeline:
         lane_finder: LaneFinder | None = None,
         detector: Detector | None = None,
         camera: CameraModel | None = None,
+        recorded: bool = False,
     ) -> None:
+        """Build all parts; ``recorded``: the car is a recording, which obeys its own driver and not the stack."""
         self._lane_finder = lane_finder
         self._detector = detector
         self.camera = camera
@@ -130,6 +133,7 @@ class Pipeline:
         self._bsd = Bsd(config.get("bsd", BsdParams), limits)
         self._apa = Apa(config.get("apa", ApaParams), limits)
         monitor = MonitorParams.from_mapping(config.values("safety_monitor").get("monitor", {}), "monitor")
+        monitor = replace(monitor, bus=monitor.bus and not recorded)
         vehicle = Vehicle.from_mapping(config.values("safety_monitor").get("vehicle", {}), "vehicle")
         self._safety = SafetyChain(monitor, limits, vehicle)
         # Nodes that are alive; a fault campaign takes some out.
@@ -234,10 +238,15 @@ class Pipeline:
             self._requests[function] = decision.request
 
 
+def load_config(preset: str = "", car: Path | None = None) -> Config:
+    """Return the parameters of ``car``, else the shipped ones, with a preset by name laid over them ('' for none)."""
+    presets = [config_path(f"presets/{preset}.yaml")] if preset else []
+    return Config(car or config_path("adas.yaml"), *presets)
+
+
 def load_pipeline(preset: str = "", **parts: Any) -> Pipeline:
     """Return the pipeline with the shipped parameters, a preset by name laid over them ('' for none).
 
     ``parts`` go to the Pipeline: a lane finder, a detector, a camera.
     """
-    presets = [config_path(f"presets/{preset}.yaml")] if preset else []
-    return Pipeline(Config(config_path("adas.yaml"), *presets), load_limits(config_path("limits.yaml")), **parts)
+    return Pipeline(load_config(preset), load_limits(config_path("limits.yaml")), **parts)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from adas_perception.perception.camera import CameraModel
 from adas_perception.replay.bags import BagReader, Unreadable
 from adas_perception.replay.comma2k19 import iter_events
-from adas_perception.replay.topics import DRIVER, INFO, ODOMETRY, TYPES, Converter, Mounting, choose
+from adas_perception.replay.topics import DRIVER, ODOMETRY, Converter, Mounting, choose
 from adas_perception.ros.convert import ConvertError
 from adas_perception.types import EgoState, RadarScan, nanoseconds
 
@@ -35,8 +34,15 @@ class Arrival(NamedTuple):
 class Recording(Protocol):
     """What can be replayed. ``shadow``: its driver drives alone, so ACC is held engaged to see what it would do."""
 
-    name: str
-    shadow: bool
+    @property
+    def name(self) -> str:
+        """Return what it is called in reports."""
+        ...
+
+    @property
+    def shadow(self) -> bool:
+        """Return whether ACC is held engaged."""
+        ...
 
     def arrivals(self) -> Iterator[Arrival]:
         """Yield the samples in the order of arrival."""
@@ -156,5 +162,3 @@ def ahead(source: Iterator[Any]) -> Iterator[Any]:
         stopped.set()
         thread.join(2.0)
 
-
-__all__ = ["INFO", "TYPES", "Arrival", "BagRecording", "CameraModel", "Recording", "SegmentRecording", "ahead"]

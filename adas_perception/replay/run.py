@@ -1,102 +1,131 @@
-"""A recording through the pipeline: as in the car, but with the recorded driver, and nothing reaches an actuator.
-
-ACC cannot be switched on by a driver who is not there, so the replay holds it engaged ("shadow"): pedals count as
-released, for every function, and 'set' is pressed whenever ACC stands by.
-"""
+"""``adas replay``: from options to results, table, report, output bags and exit status."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from adas_perception.pipeline import Output, Pipeline, load_pipeline
-from adas_perception.replay.comma2k19 import Event, SegmentError, iter_events
-from adas_perception.replay.kpi import AEB_INTERVENTIONS, Row, Summary, columns, figures, summarise
-from adas_perception.replay.report import write_report
-from adas_perception.types import DriverInput, EgoState, Function, nanoseconds, seconds
-
-STEP_S = 0.05
-# A button counts when it goes down, so it is pressed and let go in turn.
-PRESS_NS = 200_000_000
+from adas_perception.replay.job import Job, Result
+from adas_perception.replay.kpi import Summary, summarise
+from adas_perception.replay.report import figures, write_report
 
 
-def steps(events: Iterable[Event], pipeline: Pipeline) -> Iterator[tuple[EgoState, Output]]:
-    """Feed the events in order and step the pipeline at a fixed rate of recorded time."""
-    ego: EgoState | None = None
-    due_ns: int | None = None
-    standby = True
-    for stamp_ns, sample in events:
-        due_ns = stamp_ns if due_ns is None else due_ns
-        while stamp_ns >= due_ns + nanoseconds(STEP_S):
-            due_ns += nanoseconds(STEP_S)
-            output = pipeline.step(due_ns)
-            standby = output.decisions[Function.ACC].state.state in ("OFF", "STANDBY")
-            if ego is not None:
-                yield ego, output
-        if isinstance(sample, EgoState):
-            ego = sample
-        elif isinstance(sample, DriverInput):
-            sample = replace(sample, brake=0.0, accelerator=0.0, acc_set=standby and stamp_ns // PRESS_NS % 2 == 0)
-        pipeline.feed(sample)
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for; ``bags`` off writes no output bags."""
+
+    recordings: Sequence[Path]
+    topics: Path | None = None
+    out: Path | None = Path("out/replay")
+    preset: str = ""
+    car: Path | None = None
+    jobs: int = 1
+    scheduler: str = ""
+    threads: int = 2
+    bags: bool = True
 
 
-def _row(start_ns: int, ego: EgoState, output: Output) -> Row:
-    acc, aeb = output.decisions[Function.ACC], output.decisions[Function.AEB]
-
-    def value(name: str) -> float:
-        return float(acc.state.values.get(name, math.nan))
-
-    return Row(
-        time_s=seconds(output.now_ns - start_ns),
-        speed_mps=ego.speed_mps,
-        accel_mps2=ego.accel_mps2,
-        gap_m=value("gap_m"),
-        lead_speed_mps=value("lead_speed_mps"),
-        lead_id=value("target_id") if "gap_m" in acc.state.values else math.nan,
-        acc_request_mps2=math.nan if acc.request.accel_mps2 is None else acc.request.accel_mps2,
-        acc_active=float(acc.state.state in ("ACTIVE", "HOLD")),
-        aeb_request_mps2=math.nan if aeb.request.accel_mps2 is None else aeb.request.accel_mps2,
-        aeb_warning=float(aeb.state.state in ("WARN", *AEB_INTERVENTIONS)),
-        ttc_s=float(aeb.state.values.get("ttc_s", math.nan)),
-        objects=float(len(output.objects.tracks)) if output.objects else 0.0,
-    )
-
-
-def replay(events: Iterable[Event], pipeline: Pipeline) -> tuple[Summary, list[Row]]:
-    """Run a recording; returns the figures and the rows behind them."""
-    began = time.perf_counter()
-    rows: list[Row] = []
-    start_ns = 0
-    for ego, output in steps(events, pipeline):
-        start_ns = start_ns or output.now_ns
-        rows.append(_row(start_ns, ego, output))
-    return summarise(rows, STEP_S, time.perf_counter() - began), rows
+def run_replay(options: Options, console: Console | None = None) -> int:
+    """Replay, show and report; returns 2 if a recording could not be used, else 0."""
+    console = console or Console()
+    results = replay_all(options, console)
+    failed = [r for r in results if r.drive is None]
+    for result in failed:
+        console.print(f"adas: {result.error}", style="red", highlight=False, markup=False, soft_wrap=True)
+    drives = [r.drive for r in results if r.drive]
+    if drives:
+        console.print(_by_recording(results))
+        console.print(_table(f"Replay of {len(drives)}" if len(drives) > 1 else drives[0].name, summarise(drives)))
+    for result in results:
+        if result.pictures_unseen:
+            console.print(
+                f"{result.name}: {result.pictures_unseen} pictures came before any camera_info and were not looked at; "
+                "record camera/camera_info, or name it in --topics", soft_wrap=True,
+            )  # fmt: skip
+    if options.out and results:
+        console.print(f"report: {write_report(results, options.out)}")
+        for result in results:
+            if result.bag and result.drive:
+                console.print(f"outputs: {result.bag}")
+    return 2 if failed else 0
 
 
-def replay_segment(recording: Path, out: Path, preset: str = "") -> int:
-    """Replay a comma2k19 segment, print the figures, write the report; returns the exit status."""
-    console = Console()
-    try:
-        events = list(track(iter_events(recording), description="reading", console=Console(stderr=True), total=None))
-    except SegmentError as error:
-        console.print(f"adas: {error}", style="red", highlight=False)
-        return 2
-    with console.status("replaying"):
-        summary, rows = replay(events, load_pipeline(preset))
-    console.print(_table(recording, summary))
-    console.print(f"report: {write_report(recording.name, summary, columns(rows), out)}")
-    return 0
+def jobs_of(options: Options) -> list[Job]:
+    """Return a job for every recording; two of one name get output bags of different names."""
+    jobs: list[Job] = []
+    taken: set[Path] = set()
+    for path in options.recordings:
+        bag = None
+        if options.out and options.bags:
+            bag = options.out / f"{path.stem if path.is_file() else path.name}.outputs"
+            while bag in taken:
+                bag = bag.with_name(f"{bag.name}_")
+            taken.add(bag)
+        jobs.append(Job(path, options.topics, options.preset, options.car, bag, options.threads))
+    return jobs
 
 
-def _table(recording: Path, summary: Summary) -> Table:
-    table = Table("figure", "value", title=f"Replay of {recording.name}")
+def replay_all(options: Options, console: Console) -> list[Result]:
+    """Return the results in the order of the recordings, with a bar of progress."""
+    jobs = jobs_of(options)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("replaying", total=len(jobs))
+        if not options.scheduler and options.jobs <= 1:
+            results = []
+            for job in jobs:
+                name = job.path.name
+
+                def show(time_s: float, name: str = name) -> None:
+                    bar.update(task, description=f"{name} {time_s:5.0f} s")
+
+                results.append(job(show))
+                bar.advance(task)
+            return results
+        return _spread(jobs, options, lambda: bar.advance(task))
+
+
+def _spread(jobs: Sequence[Job], options: Options, done: Callable[[], object]) -> list[Result]:
+    from distributed import as_completed
+
+    from adas_perception.sim.scorecard.farm import cluster
+
+    with cluster(options.jobs, options.scheduler) as client:
+        futures = [client.submit(job, pure=False) for job in jobs]
+        for _ in as_completed(futures):
+            done()
+        return list(client.gather(futures))
+
+
+def _by_recording(results: Sequence[Result]) -> Table:
+    table = Table("recording", "time", "distance", "acted", "false", "dropped", "stale", "rejected", "speed")
+    for result in results:
+        if result.drive:
+            _row(table, result.name, summarise([result.drive]), f"{result.real_time_factor:.1f} x")
+        else:
+            table.add_row(result.name, "[red]not usable[/red]")
+    drives = [r.drive for r in results if r.drive]
+    if len(drives) > 1:
+        table.add_section()
+        _row(table, "all", summarise(drives), "")
+    return table
+
+
+def _row(table: Table, name: str, s: Summary, speed: str) -> None:
+    table.add_row(
+        name, f"{s.duration_s:.1f} s", f"{s.distance_km:.2f} km", str(sum(r.count for r in s.interventions.values())),
+        str(sum(r.count for r in s.false_activations.values())), str(s.dropped_inputs), str(s.stale_inputs),
+        str(s.rejected_inputs), speed,
+    )  # fmt: skip
+
+
+def _table(title: str, summary: Summary) -> Table:
+    table = Table("figure", "value", title=title)
     for name, value in figures(summary):
         table.add_row(name, value)
     return table

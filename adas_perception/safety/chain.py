@@ -48,7 +48,8 @@ class SafetyChain:
         self._driver_age_s = limits.age.ego_s
         self._watch = Watch(params.watch, vehicle)
         self._pace = Pace(params.watch.pace)
-        self._response = ResponseCheck(params.response, vehicle)
+        # A recording does not obey: its own driver drove it.
+        self._response = ResponseCheck(params.response, vehicle) if params.bus else None
         self._monitor = Monitor(params, limits)
         self._gate = Gate(limits, vehicle)
         self._command = Command(0)
@@ -87,9 +88,10 @@ class SafetyChain:
     def _found(self, now_ns: int, ego: EgoState | None, driver: DriverInput | None) -> tuple[Fault, ...]:
         """Return what the checks beside the monitor have found."""
         by_foot, by_hand = self._driver.longitudinal(driver), self._driver.lateral(driver)
+        check = self._response
         return (
             *self._pace.step(now_ns),
             *self._watch.faults(now_ns),
-            *self._response.step(now_ns, self._command, ego, by_foot=by_foot, by_hand=by_hand),
+            *(check.step(now_ns, self._command, ego, by_foot=by_foot, by_hand=by_hand) if check else ()),
             *(Fault(FaultKind.REQUEST_REFUSED, function.value) for function in sorted(self._locked, key=str)),
         )

@@ -63,9 +63,13 @@ def _submitted(client: Any, job: Job) -> Any:
     return client.submit(job.judge, [client.submit(job.drive, part, pure=False) for part in job.parts], pure=False)
 
 
-def _spread(jobs: Sequence[Job], progress: Progress, workers: int, scheduler: str) -> list[Result]:
+def cluster(workers: int, scheduler: str) -> Any:
+    """Return a Dask client of ``scheduler``, else of so many local workers; a context manager.
+
+    Raises ParameterError when Dask is not installed or nobody answers.
+    """
     try:
-        from distributed import Client, as_completed
+        from distributed import Client
     except ImportError:
         raise ParameterError("--jobs and --scheduler need Dask: pip install 'adas_perception[tools]'") from None
 
@@ -74,10 +78,15 @@ def _spread(jobs: Sequence[Job], progress: Progress, workers: int, scheduler: st
         "n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0",
     }  # fmt: skip
     try:
-        client = Client(scheduler, timeout="4s") if scheduler else Client(**local)
+        return Client(scheduler, timeout="4s") if scheduler else Client(**local)
     except (OSError, TimeoutError, ValueError) as error:
         raise ParameterError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error})") from None
-    with client:
+
+
+def _spread(jobs: Sequence[Job], progress: Progress, workers: int, scheduler: str) -> list[Result]:
+    with cluster(workers, scheduler) as client:
+        from distributed import as_completed
+
         futures = [_submitted(client, job) for job in jobs]
         number = {future.key: i for i, future in enumerate(futures)}
         results: dict[int, Result] = {}
