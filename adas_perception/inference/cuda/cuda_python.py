@@ -81,7 +81,7 @@ class CudaPython:
     def abort_capture(self, stream: int) -> None:
         _, graph = self._cuda.cudaStreamEndCapture(stream)
         self._cuda.cudaGetLastError()
-        if int(graph):
+        if graph is not None and int(graph):
             self._call("cudaGraphDestroy", graph)
 
     def launch_graph(self, graph: int, stream: int) -> None:
