@@ -23,6 +23,7 @@ def replay(
     config: Annotated[Path | None, typer.Option(help="parameter file of the car")] = None,
     threads: Annotated[int, typer.Option(help="processor threads of a network", min=1)] = 2,
     bags: Annotated[bool, typer.Option(help="write what the stack says into output bags")] = True,
+    shadow: Annotated[bool, typer.Option(help="hold ACC engaged, for drives without the stack")] = False,
     record_reference: Annotated[Path | None, typer.Option(help="keep the outputs in this folder as reference")] = None,
     compare: Annotated[Path | None, typer.Option(help="compare with the references of this folder")] = None,
 ) -> None:
@@ -33,7 +34,7 @@ def replay(
     from adas_perception.replay.regression import compare_all, record_all
     from adas_perception.replay.run import Options, run_replay
 
-    options = Options(tuple(recordings), topics, report, preset, config, jobs, scheduler, threads, bags)
+    options = Options(tuple(recordings), topics, report, preset, config, jobs, scheduler, threads, bags, shadow)
     if record_reference and compare:
         raise typer.BadParameter("choose one of --record-reference and --compare")
     if record_reference:

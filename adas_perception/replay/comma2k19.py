@@ -20,7 +20,7 @@ import cantools
 import numpy as np
 from numpy.typing import NDArray
 
-from adas_perception.types import DriverInput, EgoState, Indicator, RadarScan, nanoseconds
+from adas_perception.types import DriverInput, EgoState, Gear, Indicator, RadarScan, nanoseconds
 
 Event: TypeAlias = tuple[int, EgoState | RadarScan | DriverInput]
 
@@ -168,11 +168,11 @@ def _car(folder: Path) -> Iterator[Event]:
         elif ego is None or stamp_ns > ego.stamp_ns:
             speed_mps = sum(signals.values()) / len(signals) / 3.6
             yaw_rate = float(np.interp(stamp_ns / 1e9, yaw_stamps, yaw_rates))
-            ego = _drive(ego, stamp_ns, speed_mps, _slope(history, stamp_ns, speed_mps), yaw_rate, steering_rad)
+            ego = next_ego(ego, stamp_ns, speed_mps, slope(history, stamp_ns, speed_mps), yaw_rate, steering_rad)
             yield stamp_ns, ego
 
 
-def _slope(history: deque[tuple[int, float]], stamp_ns: int, speed_mps: float) -> float:
+def slope(history: deque[tuple[int, float]], stamp_ns: int, speed_mps: float) -> float:
     """Return the mean acceleration over the last ``SLOPE_S``; ``history`` keeps the speeds of that time."""
     history.append((stamp_ns, speed_mps))
     while len(history) > 2 and stamp_ns - history[1][0] >= nanoseconds(SLOPE_S):
@@ -181,13 +181,19 @@ def _slope(history: deque[tuple[int, float]], stamp_ns: int, speed_mps: float) -
     return (speed_mps - history[0][1]) / elapsed_ns * 1e9 if elapsed_ns else 0.0
 
 
-def _drive(
-    last: EgoState | None, stamp_ns: int, speed_mps: float, accel_mps2: float, yaw_rate: float, steering_rad: float
+def next_ego(
+    last: EgoState | None,
+    stamp_ns: int,
+    speed_mps: float,
+    accel_mps2: float,
+    yaw_rate: float,
+    steering_rad: float,
+    gear: Gear = Gear.DRIVE,
 ) -> EgoState:
     """Return the new state, its pose carried on from the last one's."""
     x, y, yaw = (last.x_m, last.y_m, last.yaw_rad) if last else (0.0, 0.0, 0.0)
     dt = (stamp_ns - last.stamp_ns) / 1e9 if last else 0.0
     return EgoState(
-        stamp_ns, speed_mps, accel_mps2, yaw_rate, steering_rad,
+        stamp_ns, speed_mps, accel_mps2, yaw_rate, steering_rad, gear,
         x_m=x + speed_mps * dt * math.cos(yaw), y_m=y + speed_mps * dt * math.sin(yaw), yaw_rad=yaw + yaw_rate * dt,
     )  # fmt: skip

@@ -53,7 +53,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Job:
-    """A recording to replay. ``bag`` is where the outputs go, None for nowhere."""
+    """A recording to replay. ``bag`` is where the outputs go, None for nowhere; ``shadow`` as in ``Stack``."""
 
     path: Path
     topics: Path | None = None
@@ -61,6 +61,7 @@ class Job:
     car: Path | None = None
     bag: Path | None = None
     threads: int = 2
+    shadow: bool = False
 
     def __call__(self, progress: Progress | None = None) -> Result:
         """Replay it; a recording that cannot be used is a result with an error."""
@@ -73,7 +74,7 @@ class Job:
 
     def _run(self, progress: Progress) -> Result:
         config = load_config(self.preset, self.car)
-        recording = open_recording(self.path, self.topics, _mounting(config))
+        recording = open_recording(self.path, self.topics, _mounting(config), self.shadow)
         perception = Perception(config, self.threads)
         pipeline = Pipeline(config, load_limits(config_path("limits.yaml")), recorded=True)
         width_m = Vehicle.from_mapping(config.values("safety_monitor").get("vehicle", {}), "vehicle").width_m
@@ -91,11 +92,11 @@ class Job:
         )
 
 
-def open_recording(path: Path, topics: Path | None, mounting: Mounting) -> Recording:
+def open_recording(path: Path, topics: Path | None, mounting: Mounting, shadow: bool) -> Recording:
     """Return the recording at ``path``: a bag, or a comma2k19 segment; raises BagError when it is neither."""
     if (path / "processed_log").is_dir():
         return SegmentRecording(path)
-    return BagRecording(path, load_map(topics), mounting)
+    return BagRecording(path, load_map(topics), mounting, shadow)
 
 
 def _mounting(config: Config) -> Mounting:

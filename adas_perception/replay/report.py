@@ -39,15 +39,14 @@ PANELS: tuple[tuple[str, str, tuple[tuple[str, str, float, str], ...]], ...] = (
     ("Place in lane", "m", (("left of the middle", "lane_offset_m", 1.0, GREEN), ("to the line", "line_m", 1.0, GREY))),
     ("Tracked objects", "", (("objects", "objects", 1.0, GREY),)),
 )
-HISTOGRAMS = (
-    ("ttc_s", "TTC to the lead while closing in [s]"),
-    ("gap_m", "gap to the lead [m]"),
-    ("time_gap_s", "time gap [s]"),
-    ("lane_offset_m", "left of the lane's middle [m]"),
-    ("line_m", "side of the car to the nearer line [m]"),
-    ("age_ms", "age of the sample behind a command [ms]"),
-)
-LABELS = dict(HISTOGRAMS)
+LABELS = {
+    "ttc_s": "TTC to the lead while closing in [s]",
+    "gap_m": "gap to the lead [m]",
+    "time_gap_s": "time gap [s]",
+    "lane_offset_m": "left of the lane's middle [m]",
+    "line_m": "side of the car to the nearer line [m]",
+    "age_ms": "age of the sample behind a command [ms]",
+}
 
 
 def page_template() -> jinja2.Template:
@@ -63,7 +62,8 @@ def write_report(results: Sequence[Result], out: Path) -> Path:
     (out / "replay.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     drives = [r.drive for r in results if r.drive]
     figures = [_histograms(drives), *(_curves(d.columns) for d in drives[:CURVES_MAX])] if drives else []
-    plots = [f.to_html(full_html=False, include_plotlyjs=i == 0) for i, f in enumerate(figures)]
+    config = {"displayModeBar": False}
+    plots = [f.to_html(full_html=False, include_plotlyjs=i == 0, config=config) for i, f in enumerate(figures)]
     page = out / "replay.html"
     names = [d.name for d in drives]
     text = page_template().render(
@@ -105,17 +105,20 @@ def _finite(value: Any) -> Any:
 
 def _histograms(drives: Iterable[Drive]) -> go.Figure:
     tables = [samples_of(d.columns) for d in drives]
-    figure = make_subplots(rows=2, cols=3, subplot_titles=[label for _, label in HISTOGRAMS], vertical_spacing=0.16)
-    for i, (name, _) in enumerate(HISTOGRAMS):
-        values = np.concatenate([t[name] for t in tables])
-        counts, edges = np.histogram(values, bins=30) if len(values) else (np.zeros(1), np.zeros(2))
-        share = 100.0 * counts / max(counts.sum(), 1)
+    samples = {name: np.concatenate([t[name] for t in tables]) for name in LABELS}
+    shown = [name for name, values in samples.items() if len(values)]
+    rows = max(-(-len(shown) // 3), 1)
+    titles = [LABELS[name] for name in shown]
+    figure = make_subplots(rows=rows, cols=3, subplot_titles=titles, vertical_spacing=0.32 / rows)
+    for i, name in enumerate(shown):
+        counts, edges = np.histogram(samples[name], bins=30)
+        share = 100.0 * counts / counts.sum()
         bars = go.Bar(x=np.round((edges[:-1] + edges[1:]) / 2, 4), y=np.round(share, 2), marker_color=BLUE)
         figure.add_trace(bars, row=i // 3 + 1, col=i % 3 + 1)
     figure.update_yaxes(ticksuffix=" %")
     figure.update_annotations(font_size=13)
     figure.update_layout(
-        height=480, template="plotly_white", showlegend=False, bargap=0.02, margin={"t": 30, "l": 10, "r": 10}
+        height=240 * rows, template="plotly_white", showlegend=False, bargap=0.02, margin={"t": 30, "l": 10, "r": 10}
     )
     return figure
 
@@ -140,8 +143,9 @@ def figures(summary: Summary) -> list[tuple[str, str]]:
         ("recorded", f"{s.duration_s:.1f} s, {s.distance_km:.2f} km"),
         ("ACC engaged", f"{100 * s.acc_active_share:.0f} % of the time"),
         ("ACC has a lead", f"{100 * s.lead_share:.0f} % of the time, {s.lead_changes} changes of target"),
-        ("strongest ACC braking asked for", f"{s.acc_decel_max_mps2:.2f} m/s2"),
     ]
+    if math.isfinite(s.acc_decel_max_mps2):
+        rows.append(("strongest ACC braking asked for", f"{s.acc_decel_max_mps2:.2f} m/s2"))
     for kind, rate in s.interventions.items():
         false = s.false_activations.get(kind)
         note = f", {false.count} false" if false else ""

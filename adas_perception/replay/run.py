@@ -28,6 +28,7 @@ class Options:
     scheduler: str = ""
     threads: int = 2
     bags: bool = True
+    shadow: bool = False
 
 
 def run_replay(options: Options, console: Console | None = None) -> int:
@@ -66,7 +67,7 @@ def jobs_of(options: Options) -> list[Job]:
             while bag in taken:
                 bag = bag.with_name(f"{bag.name}_")
             taken.add(bag)
-        jobs.append(Job(path, options.topics, options.preset, options.car, bag, options.threads))
+        jobs.append(Job(path, options.topics, options.preset, options.car, bag, options.threads, options.shadow))
     return jobs
 
 

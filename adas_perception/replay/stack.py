@@ -28,8 +28,11 @@ from adas_perception.types import (
 )
 
 STEP_S, ECHO_S = 0.05, 0.1
+# After a step that data has brought the timer waits longer, or it would fire just before the next data.
+FILL_S = 0.075
 # A button counts when it goes down, so it is pressed and let go in turn.
 PRESS_NS = 200_000_000
+SHADOW_SPEED_MPS = 33.0
 Publish = Callable[[int, str, Any], None]
 
 
@@ -44,8 +47,8 @@ class Step(NamedTuple):
 class Stack:
     """One drive of the pipeline through a recording; ``publish(now_ns, topic, value)`` hears what the stack says.
 
-    With ``shadow`` the pedals count as released, for every function, and 'set' is pressed whenever ACC stands by:
-    ACC cannot be switched on by a driver who is not there.
+    With ``shadow`` the pedals count as released, for every function, 'set' is pressed whenever ACC stands by, and then
+    'resume', until only the lead keeps it from driving faster: ACC cannot be switched on by a driver who is not there.
     """
 
     def __init__(self, pipeline: Pipeline, perception: Perception, publish: Publish, *, shadow: bool = False) -> None:
@@ -56,7 +59,7 @@ class Stack:
         self._announcer = Announcer()
         self._ego: EgoState | None = None
         self._driver: DriverInput | None = None
-        self._standby = True
+        self._standby, self._set_speed_mps = True, 0.0
         self._due_ns = self._echo_ns = 0
         self._heard_echo = False
 
@@ -69,9 +72,9 @@ class Stack:
                 self._due_ns, self._echo_ns = now_ns + nanoseconds(STEP_S), now_ns
             last_ns = now_ns
             while now_ns >= self._due_ns:
-                yield from self._step(self._due_ns)
+                yield from self._step(self._due_ns, STEP_S)
             if arrival.sample is not None and self._feed(arrival):
-                yield from self._step(now_ns)
+                yield from self._step(now_ns, FILL_S)
 
     def _feed(self, arrival: Arrival) -> bool:
         """Take in a sample; return whether the nodes would take a step at once."""
@@ -104,16 +107,22 @@ class Stack:
     def _at_the_wheel(self, driver: DriverInput) -> DriverInput:
         if not self._shadow:
             return driver
-        pressed = self._standby and driver.stamp_ns // PRESS_NS % 2 == 0
-        return replace(driver, brake=0.0, accelerator=0.0, acc_set=pressed)
+        pressed = driver.stamp_ns // PRESS_NS % 2 == 0
+        slow = self._set_speed_mps < SHADOW_SPEED_MPS
+        return replace(
+            driver, brake=0.0, accelerator=0.0, acc_set=pressed and self._standby,
+            acc_resume=pressed and slow and not self._standby,
+        )  # fmt: skip
 
-    def _step(self, now_ns: int) -> Iterator[Step]:
-        self._due_ns = now_ns + nanoseconds(STEP_S)
+    def _step(self, now_ns: int, wait_s: float) -> Iterator[Step]:
+        self._due_ns = now_ns + nanoseconds(wait_s)
         if self._heard_echo and now_ns >= self._echo_ns:
             self._echo_ns = now_ns + nanoseconds(ECHO_S)
             self._publish(now_ns, *self._perception.echoes(now_ns))
         output = self._pipeline.step(now_ns)
-        self._standby = output.decisions[Function.ACC].state.state in ("OFF", "STANDBY")
+        acc = output.decisions[Function.ACC].state
+        self._standby = acc.state in ("OFF", "STANDBY")
+        self._set_speed_mps = acc.values.get("set_speed_mps", 0.0)
         for topic, value in self._announcer.news(output):
             self._publish(now_ns, topic, value)
         if self._ego is not None:

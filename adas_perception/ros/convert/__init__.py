@@ -4,6 +4,7 @@ Whatever is not finite, out of range or malformed raises ConvertError here and g
 """
 
 from adas_perception.ros.convert.camera import (
+    from_camera,
     from_detections,
     from_image,
     from_picture_compressed,
@@ -44,6 +45,7 @@ from adas_perception.ros.convert.vehicle import from_driver, from_ego, from_fric
 __all__ = [
     "BASE",
     "ConvertError",
+    "from_camera",
     "from_command",
     "from_detections",
     "from_driver",

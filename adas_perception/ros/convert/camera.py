@@ -115,6 +115,17 @@ def to_camera(message: CameraInfo, mount: CameraMount) -> CameraModel:
     return CameraModel.from_matrix(int(message.width), int(message.height), k, **dataclasses.asdict(mount))
 
 
+def from_camera(stamp_ns: int, camera: CameraModel, frame: str = "front_camera_optical") -> CameraInfo:
+    """Write the camera of rectified pictures."""
+    message = CameraInfo(width=camera.width_px, height=camera.height_px, distortion_model="plumb_bob")
+    message.header.stamp, message.header.frame_id = to_stamp(stamp_ns), frame
+    fx, fy, cx, cy = map(float, (camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px))
+    message.k = [fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0]
+    message.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    message.p = [fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return message
+
+
 def to_detections(message: Detection2DArray, width: int = 0, height: int = 0) -> t.Detections:
     """Read camera boxes; hypotheses carry the class number as text."""
     items = []
