@@ -36,8 +36,10 @@ from adas_perception.safety.freshness import fresh
 from adas_perception.types import DriverInput, EgoState, FloatArray, Gear, seconds
 
 RECEIVE_TIMEOUT_S = 0.1
-# How long the car waits for the bus to answer its measurements before it obeys what it has.
-PATIENCE_S = 0.1
+# How long the car waits for the bus to answer its measurements before it obeys what it has: a CARLA that waits for
+# commands runs no faster than the stack can follow. After some vain waits the stack is dead, and nobody waits for it.
+PATIENCE_S = 0.5
+VAIN_WAITS = 4
 DRIVER_S = 0.5
 
 
@@ -165,12 +167,12 @@ class CarlaAdapterNode(AdasNode):
 
     def _drive(self) -> None:
         """Answer each motion with a command, no faster than ``real_time_factor`` allows: a waiting CARLA keeps pace."""
-        sent_ns, sent_s = 0, time.perf_counter()
+        sent_ns, sent_s, vain = 0, time.perf_counter(), 0
         while self._running:
             if not self._measured.wait(RECEIVE_TIMEOUT_S):
                 continue
             self._measured.clear()
-            self._answered.wait(PATIENCE_S)
+            vain = 0 if self._answered.wait(PATIENCE_S if vain < VAIN_WAITS else 0.0) else vain + 1
             ego = self._ego
             if ego is None or not self.context.ok():
                 continue
