@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adas_perception.limits import Limits
-from adas_perception.params import Vehicle
+from adas_perception.params import ParameterError, Vehicle
 from adas_perception.safety.arbitration import DriverParams, Proposal, Reason, arbitrate
 from adas_perception.safety.gate import Gate
 from adas_perception.types import DriverInput, EgoState, Function, Gear, Request
@@ -185,3 +185,15 @@ def test_no_step_at_a_hand_over(first, then, owners):
         outs.append(gate.step(now, proposal, ego, None, frozenset(Function)).command.accel_mps2)
         ego_accel = outs[-1]
     assert max(abs(b - a) for a, b in zip(outs, outs[1:], strict=False)) <= 2.5 * 0.025 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("field", "low", "high"),
+    [("brake", 0.0, 0.5), ("accelerator", 0.0, 0.5), ("steering_torque_nm", 0.5, 10.0)],
+)
+def test_the_ranges_of_the_thresholds(field, low, high):
+    for value in (low, high):
+        assert getattr(DriverParams(**{field: value}), field) == value
+    for value in (low - 0.01, high + 0.01):
+        with pytest.raises(ParameterError, match=field):
+            DriverParams(**{field: value})

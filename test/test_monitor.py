@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from adas_perception.limits import Limits
-from adas_perception.params import Vehicle
+from adas_perception.params import ParameterError, Vehicle
 from adas_perception.safety.arbitration import Reason
 from adas_perception.safety.chain import SafetyChain
 from adas_perception.safety.faults import NEEDS, Fault, FaultKind
@@ -356,3 +356,12 @@ def test_faults_and_outputs_read_as_one_line(rig):
     wild = rig.run(0.025, accel=math.nan)
     assert wild.reason == "the acceleration request is not a finite number"
     assert rig.run(0.3, dead=("bsd",)).reason.startswith("bsd: node is silent; acc: the gate has refused")
+
+
+@pytest.mark.parametrize(("field", "low", "high"), [("recovery_s", 0.0, 60.0), ("fallback_decel_mps2", 0.5, 4.0)])
+def test_the_ranges_of_the_policy(field, low, high):
+    for value in (low, high):
+        assert getattr(MonitorParams(**{field: value}), field) == value
+    for value in (low - 0.01, high + 0.01):
+        with pytest.raises(ParameterError, match=field):
+            MonitorParams(**{field: value})

@@ -76,9 +76,9 @@ class Verdict:
 
     mode: Mode
     allowed: frozenset[Function]
-    faults: tuple[Fault, ...] = ()
-    fallback: Request | None = None
-    takeover: bool = False
+    faults: tuple[Fault, ...]
+    fallback: Request | None
+    takeover: bool
 
 
 class Monitor:

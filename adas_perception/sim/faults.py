@@ -13,6 +13,8 @@ from functools import partial
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from adas_perception.can.codec import Codec, Frame
 from adas_perception.can.messages import MOTION, SPEED, STEERING
 from adas_perception.pipeline import Sample
@@ -141,7 +143,8 @@ class Wild(Fault):
         if kind == "driver" and isinstance(sample, DriverInput):
             return _changed(sample, field, value)
         if kind == "radar" and isinstance(sample, RadarScan):
-            return replace(sample, xyz=sample.xyz * value, range_rate=sample.range_rate * value)
+            wild = np.full_like(sample.range_rate, value)
+            return replace(sample, xyz=np.column_stack((wild, wild, wild)), range_rate=wild)
         if kind == "lanes" and isinstance(sample, LaneLines):
             return replace(sample, left=_spoilt(sample.left, value), right=_spoilt(sample.right, value))
         if kind == "us" and isinstance(sample, UltrasonicEcho):
