@@ -106,17 +106,23 @@ def _mounting(config: Config) -> Mounting:
 
 @contextmanager
 def _output(bag: Path | None) -> Iterator[Publish]:
-    """Yield what writes the stack's outputs into ``bag``."""
+    """Yield what writes the stack's outputs into ``bag``, which comes into being with the first of them."""
     if bag is None:
         yield lambda now_ns, topic, value: None
         return
-    with BagWriter(bag, compression="storage", replace=True) as writer:
+    writer: BagWriter | None = None
 
-        def publish(now_ns: int, topic: str, value: Any) -> None:
-            form = FORMS[topic]
-            writer.write(full_name(topic), form.type, now_ns, form.write(value))
+    def publish(now_ns: int, topic: str, value: Any) -> None:
+        nonlocal writer
+        writer = writer or BagWriter(bag, compression="storage", replace=True)
+        form = FORMS[topic]
+        writer.write(full_name(topic), form.type, now_ns, form.write(value))
 
+    try:
         yield publish
+    finally:
+        if writer is not None:
+            writer.close()
 
 
 def _drive(recording: Recording, stack: Stack, width_m: float, progress: Progress) -> Drive:

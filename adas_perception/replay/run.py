@@ -48,7 +48,7 @@ def run_replay(options: Options, console: Console | None = None) -> int:
                 f"{result.name}: {result.pictures_unseen} pictures came before any camera_info and were not looked at; "
                 "record camera/camera_info, or name it in --topics", soft_wrap=True,
             )  # fmt: skip
-    if options.out and results:
+    if options.out and drives:
         console.print(f"report: {write_report(results, options.out)}")
         for result in results:
             if result.bag and result.drive:

@@ -133,6 +133,17 @@ def choose(types: Mapping[str, str], chosen: Mapping[str, str], place: str) -> d
     return {topic: name for name, topic in found.items() if name in raw}
 
 
+def play_arguments(chosen: Mapping[str, str]) -> list[str]:
+    """Return what tells ``ros2 bag play`` to play the sensors only, under our names.
+
+    What a recorded stack said stays in the bag: it would speak between the words of the live one.
+    """
+    sensors = [name for name in TYPES if name not in RESTS_ON]
+    topics = [chosen.get(name, f"{NAMESPACE}/{name}") for name in sensors]
+    renamed = [f"{topic}:={NAMESPACE}/{name}" for name, topic in chosen.items() if name in sensors]
+    return ["--topics", *topics, *(["--remap", *renamed] if renamed else [])]
+
+
 def _near(name: str, known: Iterable[str]) -> str:
     """Return the end of an error: the names most like ``name``, or all of them."""
     names = sorted(known)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from types import TracebackType
@@ -47,10 +48,11 @@ def overrides_file(values: Mapping[str, object]) -> Path:
     """Write values that win over every parameter file read before; the file goes when this process ends.
 
     Each node is named: ROS ranks a node's own section in an early file above '/**' in a later one, and `-p` is '/**'.
+    Each has its own copy: ROS reads no YAML aliases, which the writer makes of what is there twice.
     """
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
     nodes = [*(node.name for node in NODES), SIM_VEHICLE, CARLA_ADAPTER]
-    sections = {f"{NAMESPACE}/{node}": {"ros__parameters": dict(plain)} for node in nodes}
+    sections = {f"{NAMESPACE}/{node}": {"ros__parameters": deepcopy(plain)} for node in nodes}
     with NamedTemporaryFile("w", prefix="adas_", suffix=".yaml", delete=False) as file:
         yaml.safe_dump(sections, file)
     path = Path(file.name)
