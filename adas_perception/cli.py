@@ -16,8 +16,10 @@ from adas_perception.detect.cli import detect
 from adas_perception.detect.models_cli import app as models_app
 from adas_perception.inference.backend import ModelError
 from adas_perception.inference.cli import app as engine_app
+from adas_perception.models import cli as training
 from adas_perception.models.evaluate_cli import app as evaluate_app
 from adas_perception.params import ParameterError
+from adas_perception.view.cli import top, view
 from adas_perception.replay.cli import app as bag_app
 from adas_perception.replay.cli import replay
 
@@ -29,9 +31,15 @@ app = typer.Typer(
 )
 app.add_typer(engine_app, name="engine")
 app.command()(detect)
+app.add_typer(training.train, name="train")
+app.add_typer(training.dataset, name="dataset")
+app.command()(training.export)
+app.command()(training.quantise)
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(models_app, name="models")
 app.add_typer(can_app, name="can")
+app.command()(top)
+app.command()(view)
 app.command()(replay)
 app.add_typer(bag_app, name="bag")
 

@@ -194,7 +194,7 @@ def test_the_export_equals_the_net(net, tmp_path):
 
 def test_mirrored_scenes_swap_left_and_right():
     pytest.importorskip("torch")
-    from adas_perception.models.train import MIRRORED
+    from adas_perception.models.train_lane import MIRRORED
 
     here = scene()
     turned = replace(here, markings=tuple(replace(m, d_m=-m.d_m) for m in here.markings))

@@ -1,4 +1,4 @@
-"""A tiny training run on the CPU: it learns, resumes, repeats."""
+"""Tiny training runs on the CPU: they learn, resume, repeat, end; and the tasks' own parts."""
 
 import json
 import math
@@ -7,32 +7,53 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from adas_perception.models.train import LaneTrainConfig, Pool, _learning_rate, lane_loss, main, train_lane  # noqa: E402
-
-TINY = dict(batch=4, fresh=1, pool=8, warmup=2, validation_pictures=2, validate_every=100, workers=0, device="cpu")
+from adas_perception.models.fit import FitConfig, fit, rate_at  # noqa: E402
+from adas_perception.models.train_lane import LaneData, LaneTask, Pool, lane_loss  # noqa: E402
 
 
 def scores(folder):
     return [json.loads(row) for row in (folder / "curve.jsonl").read_text().splitlines()]
 
 
+def run(out, steps, resume=None, pool=8, every=100, **more):
+    data = LaneData(steps=steps, batch=4, fresh=1, pool=pool, validation_pictures=2, workers=0)
+    config = FitConfig(out, resume, steps=steps, warmup=2, validate_every=every, device="cpu", **more)
+    return fit(LaneTask(data, "cpu"), config)
+
+
 def test_a_run_repeats_and_resumes(tmp_path):
     for name in ("a", "b"):
-        best = train_lane(LaneTrainConfig(tmp_path / name, steps=3, **TINY))
+        best = run(tmp_path / name, 3)
         assert best == tmp_path / name / "best.pt" and best.is_file()
     assert scores(tmp_path / "a") == scores(tmp_path / "b")
-    train_lane(LaneTrainConfig(tmp_path / "a", steps=5, resume=tmp_path / "a" / "last.pt", **TINY))
+    run(tmp_path / "a", 5, resume=tmp_path / "a" / "last.pt")
     assert [row["step"] for row in scores(tmp_path / "a")] == [3, 5]
 
 
 def test_a_time_limit_ends_a_run_with_a_checkpoint(tmp_path):
-    train_lane(LaneTrainConfig(tmp_path, steps=10_000, time_limit_s=0.5, **TINY))
+    run(tmp_path, 10_000, time_limit_s=0.5)
     assert (tmp_path / "last.pt").is_file() and scores(tmp_path)[-1]["step"] < 50
 
 
+def test_patience_ends_a_run_that_gets_no_better(tmp_path):
+    class Stuck:
+        score = "none"
+
+        def __init__(self):
+            self.net = torch.nn.Linear(2, 1)
+
+        def loss(self, net, step):
+            return net(torch.ones(1, 2)).square().sum()
+
+        def validate(self, net):
+            return {"none": 0.5}
+
+    fit(Stuck(), FitConfig(tmp_path, steps=50, warmup=0, validate_every=2, patience=3, device="cpu"))
+    assert [row["step"] for row in scores(tmp_path)] == [2, 4, 6, 8]
+
+
 def test_the_loss_falls_on_pictures_seen_again(tmp_path):
-    few = {**TINY, "pool": 2, "validate_every": 1}
-    train_lane(LaneTrainConfig(tmp_path / "long", steps=14, **few))
+    run(tmp_path / "long", 14, pool=2, every=1)
     losses = [row["loss"] for row in scores(tmp_path / "long")]
     assert sum(losses[-3:]) < 0.85 * sum(losses[:3])
 
@@ -57,18 +78,20 @@ def test_the_pool_keeps_the_latest_and_gives_from_all():
 
 
 def test_the_learning_rate_rises_then_falls_by_steps_or_time(tmp_path):
-    config = LaneTrainConfig(tmp_path, steps=1000, warmup=100, time_limit_s=60.0)
-    assert _learning_rate(50, 0.0, config) == pytest.approx(0.5)
-    assert _learning_rate(100, 0.0, config) == pytest.approx(1.0)
-    assert _learning_rate(1000, 0.0, config) == pytest.approx(0.01)
-    assert _learning_rate(200, 60.0, config) == pytest.approx(0.01)
-    assert math.isclose(_learning_rate(550, 0.0, config), 0.505, abs_tol=1e-6)
+    config = FitConfig(tmp_path, steps=1000, warmup=100, time_limit_s=60.0)
+    assert rate_at(50, 0.0, config) == pytest.approx(0.5)
+    assert rate_at(100, 0.0, config) == pytest.approx(1.0)
+    assert rate_at(1000, 0.0, config) == pytest.approx(0.01)
+    assert rate_at(200, 60.0, config) == pytest.approx(0.01)
+    assert math.isclose(rate_at(550, 0.0, config), 0.505, abs_tol=1e-6)
 
 
-def test_the_command_line_knows_every_field(tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        main(["--steps", "3"])
-    assert "--out" in capsys.readouterr().err
-    arguments = {**TINY, "steps": 1, "out": tmp_path}
-    assert main([part for name, v in arguments.items() for part in (f"--{name.replace('_', '-')}", str(v))]) == 0
-    assert (tmp_path / "best.pt").is_file()
+def test_the_guides_rate_falls_to_a_tenth_every_three_epochs(tmp_path):
+    config = FitConfig(tmp_path, optimiser="sgd", schedule="step", step_every=30, warmup=0)
+    assert [rate_at(s, 0.0, config) for s in (1, 30, 31, 61)] == pytest.approx([1.0, 1.0, 0.1, 0.01])
+
+
+def test_an_unknown_optimiser_is_one_sentence(tmp_path):
+    with pytest.raises(ValueError, match="choose adamw or sgd"):
+        task = LaneTask(LaneData(validation_pictures=1, workers=0), "cpu")
+        fit(task, FitConfig(tmp_path, optimiser="x", device="cpu"))
