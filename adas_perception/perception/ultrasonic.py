@@ -103,10 +103,15 @@ class UltrasonicRing:
         return trusted and fresh(echo, now_ns, self._params.timeout_s)
 
     def _contradictory(self, sensor: str) -> bool:
-        """Tell whether three ranges in a row jump on by the same step, as another car's bursts do."""
+        """Tell whether three ranges in a row can only come from another car's bursts.
+
+        Those jump on by the same step. The sensors that look along the slow car never see three different things.
+        """
         if len(self._recent[sensor]) < 3:
             return False
         a, b, c = self._recent[sensor]
         if not math.isfinite(a + b + c):
             return False
-        return abs(b - a) > self._params.jump_m and abs((c - b) - (b - a)) < self._params.jump_m / 4.0
+        if sensor in SIDE_SENSORS:
+            return abs(b - a) > self._params.jump_m and abs((c - b) - (b - a)) < self._params.jump_m / 4.0
+        return min(abs(b - a), abs(c - b), abs(c - a)) > self._params.jump_m

@@ -53,6 +53,8 @@ class CarParams(Params):
     grade: float = param(0.0, "slope of the road, positive uphill along the map's x axis", low=-0.3, high=0.3)
     throttle_fault_mps2: float = param(0.0, "acceleration that nobody asked for", unit="m/s2", low=0.0, high=3.0)
 
+    push_from_s: float = param(0.0, "slope and fault begin so long after the start", unit="s", low=0.0)
+
     @property
     def loaded_kg(self) -> float:
         """Return the mass with load."""
@@ -127,6 +129,7 @@ class Car:
         self.gear = Gear.DRIVE
         self._lever = Gear.DRIVE
         self._changing_s = 0.0
+        self._driven_s = 0.0
         self._drive_mps2 = 0.0
         self._brake_mps2 = 0.0
         self._brake_line = DeadTime(params.brake_dead_s)
@@ -179,6 +182,7 @@ class Car:
             brake = max(brake, _HOLD_MPS2)
         overridden = abs(driver.controls.steering_torque_nm) > self.params.override_torque_nm
         request = None if overridden else steering_request_rad
+        self._driven_s += dt_s
         for _ in range(steps):
             self._longitudinal(drive, brake)
             self._steer(request, driver.steering_rad)
@@ -232,9 +236,12 @@ class Car:
             self._drive_mps2 = drive_mps2  # the brake shuts the throttle at once
 
         grip = self._grip_mps2
-        forward = -1.0 if self.gear is Gear.REVERSE else 1.0
-        push = p.throttle_fault_mps2 if self.gear in (Gear.DRIVE, Gear.REVERSE) else 0.0
-        if p.grade:
+        backwards = self.gear is Gear.REVERSE if self.speed_mps == 0.0 else self.speed_mps < 0.0
+        forward = -1.0 if backwards else 1.0
+        push = 0.0
+        if self._driven_s >= p.push_from_s and self.gear in (Gear.DRIVE, Gear.REVERSE):
+            push = p.throttle_fault_mps2
+        if p.grade and self._driven_s >= p.push_from_s:
             push -= GRAVITY_MPS2 * p.grade * math.cos(self.yaw_rad) * forward
         along = min(max(self._drive_mps2 + push - self._brake_mps2, -grip), grip)
         before = self.speed_mps * forward

@@ -26,7 +26,7 @@ class MapParams(Params):
     half_cone_rad: float = param(0.60, "half the opening angle of the sensors", unit="rad", low=0.1, high=1.2)
     match_m: float = param(0.15, "an echo this near to a known point is that point", unit="m", low=0.02, high=0.5)
     through_m: float = param(0.3, "a point this much nearer than the echo is not there", unit="m", low=0.1, high=1.0)
-    square_rad: float = param(0.35, "a point answers when seen this square on", unit="rad", low=0.05, high=1.0)
+    square_rad: float = param(0.25, "a point answers when seen this square on", unit="rad", low=0.05, high=1.0)
     baseline_m: float = param(0.12, "way between two echoes that give a direction", unit="m", low=0.02, high=1.0)
     correction: float = param(0.3, "share of its error by which a known point is moved", low=0.0, high=1.0)
     tentative_s: float = param(2.0, "a point seen only once is forgotten after", unit="s", low=0.1, high=30.0)
@@ -37,7 +37,8 @@ class MapParams(Params):
 class Heard(NamedTuple):
     """How an echo was understood: the points (N, 2) in odometry that explain it, none when it was new.
 
-    ``since_ns`` is when the oldest of them came into the map, ``sure`` that one of them was confirmed.
+    ``since_ns`` is when the oldest of them came into the map, ``sure`` that one of them was confirmed, ``low`` that it
+    is a kerb.
     """
 
     sensor: str
@@ -46,6 +47,7 @@ class Heard(NamedTuple):
     points: Array
     since_ns: int
     sure: bool
+    low: bool = False
 
 
 class _Last(NamedTuple):
@@ -83,6 +85,10 @@ class LocalMap:
         """Return the points (N, 2) of all that the body can touch."""
         return self._xy[~self._low]
 
+    def found_since(self, since_ns: int) -> Array:
+        """Return the points (N, 2) that echoes have brought since a time: known to exist, their place less so."""
+        return self._xy[(self._born_ns > since_ns) & ~self._low]
+
     @property
     def low(self) -> Array:
         """Return the points (N, 2) of kerbs."""
@@ -107,7 +113,9 @@ class LocalMap:
         distance = np.hypot(dx, dy)
         bearing = _turn(np.arctan2(dy, dx) - at.yaw_rad)
         inside = np.abs(bearing) < self._p.half_cone_rad
-        self._see_through(now_ns, inside, distance, np.arctan2(-dy, -dx), range_m)
+        # The foot of the perpendicular on a face must be in the cone too, or the face does not answer.
+        middle = np.abs(bearing) < self._p.half_cone_rad - self._p.square_rad
+        self._see_through(middle, distance, np.arctan2(-dy, -dx), range_m)
         last, self._last[sensor] = self._last.get(sensor), _Last(at, range_m)
         if last is not None and math.hypot(at.x_m - last.at.x_m, at.y_m - last.at.y_m) < self._p.baseline_m:
             self._last[sensor] = last if abs(last.range_m - range_m) < _STEADY_M else self._last[sensor]
@@ -117,7 +125,8 @@ class LocalMap:
         if match.any():
             self._confirm(now_ns, match, distance, range_m, dx, dy)
             sure = bool((self._weight[match] > _SURE).any())
-            return Heard(sensor, range_m, at, self._xy[match], int(self._born_ns[match].min()), sure)
+            low = bool(self._low[match].all())  # as it is now: _confirm may have found otherwise
+            return Heard(sensor, range_m, at, self._xy[match], int(self._born_ns[match].min()), sure, low)
         new = Heard(sensor, range_m, at, np.empty((0, 2)), now_ns, False)
         bearing_rad = self._direction(last, at, range_m)
         self._unplaced[sensor] = self._unplaced.get(sensor, 0) + 1 if bearing_rad is None else 0
@@ -138,20 +147,22 @@ class LocalMap:
             self._born_ns, self._seen_ns, self._low = self._born_ns[keep], self._seen_ns[keep], self._low[keep]
 
     def _see_through(
-        self, now_ns: int, inside: NDArray[np.bool_], distance: Array, back: Array, range_m: float
+        self, middle: NDArray[np.bool_], distance: Array, back: Array, range_m: float
     ) -> None:
         """Weaken points that should have answered before the echo."""
         p = self._p
         near = distance < min(range_m - p.through_m, p.reach_m / 2.0)
         square = np.abs(_turn(self._facing - back)) < p.square_rad
-        self._weight[inside & near & square & (distance > p.through_m)] -= _LOSS
+        self._weight[middle & near & square & (distance > p.through_m)] -= _LOSS
 
     def _confirm(
         self, now_ns: int, match: NDArray[np.bool_], distance: Array, range_m: float, dx: Array, dy: Array
     ) -> None:
         """Strengthen the points that explain an echo; the nearest of them move towards it."""
         if range_m < self._p.kerb_m:
-            self._low[match] = False  # a kerb is too low to be heard from so near
+            # A kerb is too low to be heard from so near: this is something else, and new to the plan.
+            self._born_ns[match & self._low] = now_ns
+            self._low[match] = False
         self._weight[match] = np.minimum(self._weight[match] + _TENTATIVE, _MOST)
         self._seen_ns[match] = now_ns
         first = match & (distance < distance[match].min() + 0.02)

@@ -19,6 +19,9 @@ from adas_perception.functions.apa.zones import Echo, Zone, ZoneParams, Zones, Z
 from adas_perception.params import Params, Vehicle, param
 from adas_perception.types import EgoState, Gear, nanoseconds
 
+# Where else something may be that was found on the way: an echo tells its distance better than its direction.
+_ROUND_M = 0.15 * np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)])
+
 
 class Phase(Enum):
     """What a manoeuvre is doing."""
@@ -70,7 +73,7 @@ class Manoeuvre:
         self._planning: Planning | None = None
         self._tracker: Tracker | None = None
         self._start = Pose(0.0, 0.0, 0.0)
-        self._plan_ns = 0
+        self._plan_ns = self._first_ns = 0
         self._heard: dict[str, Heard] = {}
         self._fresh: set[str] = set()
         self._blocked_ns: int | None = None
@@ -118,11 +121,14 @@ class Manoeuvre:
                 turned = frame.yaw_rad + frame.side * facing
                 kerb = low and self.slot.kind is SlotKind.PARALLEL
                 self._map.assume(now_ns, frame.points_to_odom(points), turned, kerb)
+            self._first_ns = now_ns
         self.plans += 1
         self._plan_ns = now_ns
+        found = self._map.found_since(self._first_ns)
+        points = np.concatenate((self._map.points, *(found + shift for shift in _ROUND_M)))
         self._start = Pose(ego.x_m, ego.y_m, ego.yaw_rad)
         scene = Scene(
-            frame.points_to_local(self._map.points),
+            frame.points_to_local(points),
             frame.to_local(self._start),
             parked(self.slot, self._vehicle, self._size),
             frame.points_to_local(self._map.low),
@@ -181,7 +187,9 @@ class Manoeuvre:
         if way != self._way:
             self._zones.reset()
             self._way = way
-        echoes = [Echo(h, h.since_ns < self._plan_ns, h.sure) for h in self._heard.values()]
+        first, plan = self._first_ns, self._plan_ns
+        heard = (h for h in self._heard.values() if not h.low)
+        echoes = [Echo(h, h.since_ns <= first, h.sure, h.since_ns <= plan) for h in heard]
         curvature = segment.curvature if stands else turned
         car = Pose(ego.x_m, ego.y_m, ego.yaw_rad)
         self.zone = self._zones.step(car, curvature, way, ego.speed_mps, echoes, frozenset(self._fresh))
@@ -208,7 +216,7 @@ class Manoeuvre:
 
     def _known_ahead(self) -> bool:
         heard = self._heard.get(self.zone.sensor)
-        return heard is not None and heard.since_ns < self._plan_ns
+        return heard is not None and heard.since_ns <= self._first_ns
 
     def _off_path(self, ego: EgoState, tracker: Tracker) -> bool:
         assert tracker.leg is not None

@@ -191,14 +191,14 @@ class SideScan:
         street = self._street
         if street is None or passed < self._p.obstacle_m or not self._p.shortest_m <= length <= self._p.longest_m:
             return None
-        row = max(start_y, end_y)
+        row = min(start_y, end_y)
         # Near its ends one sees the far corners of the neighbours, not the back of the gap.
         quarter = length / 4.0
         inner = [s.lateral_m for s in before.behind if start + quarter <= s.x_m <= end - quarter]
         depth = min(inner, default=math.inf) - row
         middle = street.to_odom(Pose((start + end) / 2.0, row, 0.0))
         extents = (start - before.seen[0].x_m, passed)
-        return Gap(length, depth, *middle, row - start_y, row - end_y, *extents)
+        return Gap(length, depth, *middle, start_y - row, end_y - row, *extents)
 
 
 @dataclass
@@ -238,6 +238,5 @@ def _corner(way: int, sample: Sample, row_m: float) -> float:
 
 
 def _lowest(values: Sequence[float]) -> float:
-    """Return the low end of the values, robust against one that is too low."""
-    low = sorted(values)[:3]
-    return sum(low) / len(low) if len(values) > 5 else low[0]
+    """Return the lower quartile: most echoes of a face come from beside it, and noise is on both sides."""
+    return sorted(values)[len(values) // 4]

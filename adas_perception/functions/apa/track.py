@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adas_perception.functions.apa.geometry import Pose, Segment, along
+from adas_perception.functions.common import NOMINAL_STEP_S
 from adas_perception.params import Params, Vehicle, param
 from adas_perception.types import EgoState, Gear
 
@@ -22,12 +23,16 @@ class TrackParams(Params):
     speed_max_mps: float = param(1.2, "fastest; UN R79 allows 10 km/h", unit="m/s", low=0.2, high=2.7)
     # Emergency braking in reverse watches from 0.5 m/s on; a parking car feels its way below that.
     reverse_max_mps: float = param(0.48, "fastest backwards", unit="m/s", low=0.1, high=2.7)
-    decel_mps2: float = param(0.5, "deceleration towards the end of a segment", unit="m/s2", low=0.1, high=2.0)
+    decel_mps2: float = param(0.4, "deceleration towards the end of a segment", unit="m/s2", low=0.1, high=2.0)
     accel_max_mps2: float = param(0.8, "largest acceleration", unit="m/s2", low=0.1, high=2.0)
+    brake_delay_s: float = param(0.2, "time until the brake works", unit="s", low=0.0, high=1.0)
     brake_mps2: float = param(3.5, "braking when something is in the way", unit="m/s2", low=1.0, high=5.0)
     hold_mps2: float = param(1.0, "braking at standstill", unit="m/s2", low=0.2, high=5.0)
     creep_mps: float = param(0.12, "slowest while moving", unit="m/s", low=0.02, high=0.5)
     lag_s: float = param(0.35, "time constant of speed control", unit="s", low=0.05, high=2.0)
+    overspeed_lag_s: float = param(0.15, "the same when the car is too fast", unit="s", low=0.05, high=2.0)
+    learning_ps2: float = param(0.8, "how fast lasting errors of speed are learnt", unit="1/s2", low=0.0, high=5.0)
+    learnt_max_mps2: float = param(1.2, "largest acceleration that is learnt", unit="m/s2", low=0.0, high=3.0)
     reached_m: float = param(0.015, "a segment ends so near to its end", unit="m", low=0.001, high=0.2)
     offset_gain_pm2: float = param(1.2, "curvature per lateral offset", unit="1/m2", low=0.0, high=10.0)
     heading_gain_pm: float = param(2.0, "curvature per heading error", unit="1/m", low=0.0, high=10.0)
@@ -46,6 +51,9 @@ class Drive:
 
 
 STANDING_MPS = 0.03
+# Larger errors of speed come from starting and stopping, and teach no more than this.
+_LEARN_FROM_MPS = 0.15
+_STUCK_STEPS = 20
 
 
 class Tracker:
@@ -62,6 +70,8 @@ class Tracker:
         self.moved = 0
         self._last_way = 0
         self._rolling = False
+        self._learnt = {1: 0.0, -1: 0.0}
+        self._slow_steps = 0
 
     @property
     def done(self) -> bool:
@@ -90,7 +100,8 @@ class Tracker:
         aligned = stands and abs(ego.steering_rad - wheels) < self._p.aligned_rad
         self._rolling = ego.gear is gear and (self._rolling or aligned)
         if not self._rolling:
-            return Drive(-self._p.hold_mps2, wheels, None if ego.gear is gear else gear, hold=True)
+            brake = self._p.hold_mps2 if stands else self._p.brake_mps2
+            return Drive(-brake, wheels, None if ego.gear is gear else gear, hold=True)
         if way != self._last_way:
             self.moved, self._last_way = self.moved + 1, way
         return Drive(self._accel(ego, way, cap_mps), wheels)
@@ -122,13 +133,22 @@ class Tracker:
 
     def _accel(self, ego: EgoState, way: int, cap_mps: float) -> float:
         p = self._p
-        left = max(self._remaining(ego), 0.0)
+        left = max(self._remaining(ego) - p.brake_delay_s * abs(ego.speed_mps), 0.0)
         cap_mps = min(cap_mps, p.speed_max_mps if way > 0 else p.reverse_max_mps)
         allowed = min(cap_mps, max(math.sqrt(2.0 * p.decel_mps2 * left), p.creep_mps))
         speed = ego.speed_mps * way
         braking = -p.decel_mps2 if allowed < cap_mps and speed > 0.8 * allowed else 0.0
-        wanted = (allowed - speed) / p.lag_s + (braking if allowed > p.creep_mps else 0.0)
-        return min(max(wanted, -p.brake_mps2), p.accel_max_mps2)
+        error = allowed - speed
+        # What slopes and a wrong engine add is learnt, for each direction of its own.
+        # Starting from rest teaches nothing, the engine only lags; a car that stays slow does.
+        self._slow_steps = 0 if speed > 0.4 * allowed else self._slow_steps + 1
+        if speed > 0.4 * allowed or self._slow_steps > _STUCK_STEPS:
+            small = min(max(error, -_LEARN_FROM_MPS), _LEARN_FROM_MPS)
+            learnt = self._learnt[way] + p.learning_ps2 * small * NOMINAL_STEP_S
+            self._learnt[way] = min(max(learnt, -p.learnt_max_mps2), p.learnt_max_mps2)
+        gain = 1.0 / p.lag_s if error > 0.0 else 1.0 / p.overspeed_lag_s
+        wanted = gain * error + (braking if allowed > p.creep_mps else 0.0) + self._learnt[way]
+        return min(max(wanted, -p.brake_mps2), p.accel_max_mps2 + max(self._learnt[way], 0.0))
 
     def _steering(self, ego: EgoState, way: int) -> float:
         start, segment = self._legs[0]

@@ -34,6 +34,7 @@ class ZoneParams(Params):
 
     look_m: float = param(2.5, "how far ahead the strip is looked at", unit="m", low=0.5, high=5.0)
     reserve_m: float = param(0.35, "gap to keep to something new", unit="m", low=0.05, high=1.0)
+    found_reserve_m: float = param(0.24, "gap to keep to what was found on the way", unit="m", low=0.05, high=1.0)
     known_reserve_m: float = param(0.03, "gap to keep to what the plan knows", unit="m", low=0.0, high=0.5)
     beside_m: float = param(0.12, "gap to keep beside something new", unit="m", low=0.0, high=0.5)
     known_beside_m: float = param(0.0, "gap to keep beside what the plan knows", unit="m", low=0.0, high=0.5)
@@ -55,11 +56,15 @@ class ZoneState:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """An echo with what the map says of it: whether the plan knows it, and whether its place is known at least."""
+    """An echo with what the map says of it.
+
+    ``known`` was there before the manoeuvre, ``located`` has a place on the map, ``planned`` is in the present plan.
+    """
 
     heard: Heard
     known: bool
     located: bool
+    planned: bool = False
 
 
 class Zones:
@@ -98,7 +103,7 @@ class Zones:
     def _judge(self, echo: Echo, way_m: float, speed_mps: float) -> ZoneState:
         """Return the zone of one obstacle that the body meets after ``way_m``."""
         p, sensor = self._p, echo.heard.sensor
-        reserve = p.known_reserve_m if echo.known else p.reserve_m
+        reserve = p.known_reserve_m if echo.known else p.reserve_m if not echo.planned else p.found_reserve_m
         room = way_m - reserve
         cap = math.sqrt(2.0 * p.decel_mps2 * max(room, 0.0))
         if echo.known:

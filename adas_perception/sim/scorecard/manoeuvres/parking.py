@@ -217,12 +217,12 @@ class ParkingSpeed(Parking):
 
     def car(self) -> CarParams:
         """Return the car."""
-        return CarParams(grade=self.grade, throttle_fault_mps2=self.throttle_mps2)
+        return CarParams(grade=self.grade, throttle_fault_mps2=self.throttle_mps2, push_from_s=self.stop_s)
 
 
 @dataclass(frozen=True)
 class ParkingCrossed(Parking):
-    """Somebody comes into the way of the car as it backs into the slot, waits there, and goes on."""
+    """Somebody comes into the way of the car as it backs into the slot, and stays there."""
 
     other: str = param("adult", "who", choices=("adult", "car"))
     other_kmh: float = param(3.0, "how fast", unit="km/h", low=0.5, high=10.0)
@@ -230,26 +230,22 @@ class ParkingCrossed(Parking):
     after_s: float = param(4.0, "he comes so long after the driver has let go", unit="s", low=0.0, high=60.0)
 
     def others(self) -> tuple[ActorSpec, ...]:
-        """Return who comes."""
+        """Return who comes: a walker through the slot or along the row, a car along the street."""
         kind, speed, side = {"adult": ADULT, "car": CAR}[self.other], self.other_kmh * KMH, SIDES[self.side]
-        start_s = self.go_s + self.after_s
         x = START_S_M + SLOT_AHEAD_M + self.opening_m / 2.0
-        y = RIGHT_LANE_M + side * (Vehicle().width_m / 2.0 + self.gap_m)
-        if self.from_side:
-            at = x - 0.5
-            points = [(at, y - side * 20.0), (at, y + side * 40.0)]
-            halt = 20.0 - 1.2 - kind.length_m / 2.0
+        row = RIGHT_LANE_M + side * (Vehicle().width_m / 2.0 + self.gap_m)
+        arrive_s = self.go_s + self.after_s
+        if self.other == "car":
+            lane = row - side * (0.3 + kind.width_m / 2.0 + (1.5 if self.from_side else 0.0))
+            points, way = [(x - 200.0, lane), (x + 100.0, lane)], 200.0 - 2.5 - kind.length_m / 2.0
+        elif self.from_side:
+            line = row - side * 0.45
+            points, way = [(x - 60.0, line), (x + 10.0, line)], 60.0
         else:
-            line = y - side * (0.6 + kind.width_m / 2.0)
-            points = [(x - 20.0 - kind.length_m, line), (x + 60.0, line)]
-            halt = 20.0 - 1.5
-        begin = max(halt - 10.0, 0.0) if not self.from_side else max(halt - 6.0, 0.0)
-        walk_s = (halt - begin) / speed
-        events = (
-            Event(When.TIME, start_s, speed_mps=speed, accel_mps2=5.0),
-            Event(When.TIME, start_s + walk_s, speed_mps=0.0, accel_mps2=5.0),
-        )
-        return (ActorSpec("crosser", begin, 0.0, 0.0, events, kind, Polyline(points)),)
+            points, way = [(x, row + side * 60.0), (x, row - side * 1.0)], 60.0 - 0.5
+        begin = way - min(arrive_s * speed, 0.9 * way)
+        stop = Event(When.TIME, arrive_s, speed_mps=0.0, accel_mps2=5.0)
+        return (ActorSpec("crosser", begin, 0.0, speed, (stop,), kind, Polyline(points)),)
 
 
 MANOEUVRES: dict[str, type[Manoeuvre]] = {

@@ -1,0 +1,151 @@
+"""A parking manoeuvre from above: echoes, map, slot, plan and driven path in one picture."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from adas_perception.functions.apa import ApaDecision, Slot
+from adas_perception.params import Ring, Vehicle
+from adas_perception.pipeline import Sample, load_pipeline
+from adas_perception.sim.contact import outline
+from adas_perception.sim.loop import drive
+from adas_perception.sim.scorecard.manoeuvres.parking import Parking
+from adas_perception.sim.scorecard.play import Conditions, new_world
+from adas_perception.sim.suite import SensorSuite
+from adas_perception.sim.world import World
+from adas_perception.types import Function, UltrasonicEcho
+
+_PX_PER_M = 48
+_NEAR_M = 2.5
+_INK, _GROUND = (60, 48, 40), (250, 248, 246)
+_BODY, _EGO, _MAP = (205, 200, 195), (178, 114, 0), (29, 52, 192)
+_PLAN, _PATH, _SLOT = (0, 159, 230), (80, 120, 0), (85, 160, 10)
+Places = list[tuple[float, float, float]]
+
+
+@dataclass
+class View:
+    """What a drive left behind, in the map frame."""
+
+    bodies: list[NDArray[np.float64]]
+    echoes: list[tuple[float, float]] = field(default_factory=list)
+    driven: Places = field(default_factory=list)
+    plan: Places = field(default_factory=list)
+    points: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
+    slot: Slot | None = None
+    states: list[tuple[float, str]] = field(default_factory=list)
+
+
+def record(run: Parking) -> View:
+    """Park and collect what is to be drawn."""
+    world = new_world(run.stage(), Conditions())
+    pipeline = load_pipeline(camera=world.camera)
+    view = View([_to_map(world, box.corners()) for box in world.surroundings().boxes])
+    sensors = _Listening(world, camera_boxes=False)
+    for output in drive(world, pipeline, sensors=sensors):
+        decision = output.decisions[Function.APA]
+        assert isinstance(decision, ApaDecision)
+        state = decision.state.state
+        if not view.states or view.states[-1][1] != state:
+            view.states.append((world.time_s, state))
+        if state in ("DONE", "ABORTED"):
+            break
+        if state not in ("CONFIRMED", "MANOEUVRING", "PAUSED"):
+            continue
+        view.driven.append((world.car.x_m, world.car.y_m, world.car.yaw_rad))
+        view.plan = view.plan or list(decision.path)
+        view.slot = view.slot or decision.slots[0]
+        view.points = decision.map if decision.map is not None else view.points
+        view.echoes += _echoes(world, sensors.heard)
+    return view
+
+
+@dataclass
+class _Listening(SensorSuite):
+    """The sensors of the car, which keeps the ranges of the last cycle."""
+
+    heard: list[UltrasonicEcho] = field(default_factory=list)
+
+    def samples(self) -> list[Sample]:
+        samples = super().samples()
+        self.heard = [sample for sample in samples if isinstance(sample, UltrasonicEcho)]
+        return samples
+
+
+def _echoes(world: World, heard: Sequence[UltrasonicEcho]) -> list[tuple[float, float]]:
+    """Return echoes on the axes of their sensors, in the map frame."""
+    points = []
+    for echo in heard:
+        mount, reach = Ring().mount(echo.sensor), echo.range_m
+        if reach < _NEAR_M:
+            points.append((mount.x_m + reach * math.cos(mount.yaw_rad), mount.y_m + reach * math.sin(mount.yaw_rad)))
+    return [(float(x), float(y)) for x, y in _to_map(world, np.array(points).reshape(-1, 2))]
+
+
+def _to_map(world: World, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    c, s = math.cos(world.car.yaw_rad), math.sin(world.car.yaw_rad)
+    return points @ np.array([[c, s], [-s, c]]) + (world.car.x_m, world.car.y_m)
+
+
+def draw(view: View, title: str) -> NDArray[np.uint8]:
+    """Return the picture (H, W, 3) in BGR."""
+    assert view.slot is not None
+    x0, y1 = view.slot.x_m - 9.0, view.slot.y_m + 8.5
+    width, height = int(20.0 * _PX_PER_M), int(15.0 * _PX_PER_M)
+    picture = np.full((height, width, 3), _GROUND, np.uint8)
+
+    def px(points: Sequence[Sequence[float]] | NDArray[np.float64]) -> NDArray[np.int32]:
+        p = np.asarray(points, dtype=float).reshape(-1, 2)
+        return np.column_stack(((p[:, 0] - x0) * _PX_PER_M, (y1 - p[:, 1]) * _PX_PER_M)).round().astype(np.int32)
+
+    for body in view.bodies:
+        cv2.fillPoly(picture, [px(body)], _BODY, cv2.LINE_AA)
+    for place in view.driven[:: max(1, len(view.driven) // 14)]:
+        cv2.polylines(picture, [px(_car(place))], True, (225, 205, 180), 1, cv2.LINE_AA)
+    for x, y in px(view.echoes):
+        cv2.circle(picture, (int(x), int(y)), 2, (210, 170, 220), -1, cv2.LINE_AA)
+    for x, y in px(view.points):
+        cv2.circle(picture, (int(x), int(y)), 3, _MAP, -1, cv2.LINE_AA)
+    cv2.polylines(picture, [px([p[:2] for p in view.plan])], False, _PLAN, 3, cv2.LINE_AA)
+    cv2.polylines(picture, [px([p[:2] for p in view.driven])], False, _PATH, 2, cv2.LINE_AA)
+    cv2.polylines(picture, [px(_opening(view.slot))], False, _SLOT, 4, cv2.LINE_AA)
+    cv2.polylines(picture, [px(_car(view.driven[0]))], True, _EGO, 1, cv2.LINE_AA)
+    cv2.polylines(picture, [px(_car(view.driven[-1]))], True, _EGO, 3, cv2.LINE_AA)
+    legend = (("echoes", (190, 120, 200)), ("map", _MAP), ("opening of the slot", _SLOT), ("first plan", _PLAN),
+              ("driven", _PATH), ("car at start and end", _EGO))  # fmt: skip
+    cv2.putText(picture, title, (16, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.7, _INK, 2, cv2.LINE_AA)
+    for i, (name, colour) in enumerate(legend):
+        cv2.rectangle(picture, (16, 46 + 22 * i), (34, 58 + 22 * i), colour, -1)
+        cv2.putText(picture, name, (42, 58 + 22 * i), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
+    return picture
+
+
+def _car(place: tuple[float, float, float]) -> NDArray[np.float64]:
+    x, y, yaw = place
+    c, s = math.cos(yaw), math.sin(yaw)
+    return np.array(outline(Vehicle())) @ np.array([[c, s], [-s, c]]) + (x, y)
+
+
+def _opening(slot: Slot) -> list[tuple[float, float]]:
+    c, s = math.cos(slot.yaw_rad), math.sin(slot.yaw_rad)
+    half = slot.length_m / 2.0
+    return [(slot.x_m - half * c, slot.y_m - half * s), (slot.x_m + half * c, slot.y_m + half * s)]
+
+
+def main(kind: str, extra_m: float, path: str) -> None:
+    """Park once and write the picture."""
+    run = Parking(kind=kind, extra_m=extra_m, thing="kerb" if kind == "parallel" else "none")
+    view = record(run)
+    took = view.states[-1][0] - run.go_s
+    cv2.imwrite(path, draw(view, f"{kind} slot, {extra_m:.1f} m more than the car: {view.states[-1][1]}, {took:.0f} s"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]), sys.argv[3])
