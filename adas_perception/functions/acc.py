@@ -232,10 +232,13 @@ class Acc:
         return accel if lead.certain else max(accel, -p.decel_uncertain_mps2), need
 
     def _stop_behind(self, distance_m: float, v: float) -> float:
-        """Return the acceleration that brings the car to rest after a distance without creeping."""
+        """Return the acceleration that brings the car to rest after a distance without creeping.
+
+        In the last STOP_NOW_M it is that of their beginning: nearer must never mean braking less.
+        """
         p = self._p
         if distance_m < STOP_NOW_M:
-            return -p.stop_mps2
+            return -max(p.stop_mps2, v * v / (2.0 * STOP_NOW_M))
         planned = math.sqrt(2.0 * p.stop_mps2 * distance_m)
         return -v * v / (2.0 * distance_m) if v > planned else planned - v
 
