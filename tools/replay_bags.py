@@ -31,6 +31,7 @@ from adas_perception.types import (
 )
 
 CYCLE_S, CAMERA_HZ = 0.05, 30.0
+DRIVES = ("short_brake", "short_cut_in", "short_drift")
 START_NS = nanoseconds(10.0)
 JPEG_QUALITY = 90
 
@@ -92,13 +93,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--camera", action="store_true", help="one bag with pictures at 30 Hz")
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of the bag with pictures")
     options = parser.parse_args()
     if options.camera:
         record("demo", options.folder / "camera", options.seconds, True)
         return
-    for name in ("demo",):
-        record(name, options.folder / name, options.seconds, False)
+    for name in DRIVES:
+        record(name, options.folder / name, scenario(name).duration_s, False)
 
 
 if __name__ == "__main__":

@@ -64,17 +64,23 @@ class Stack:
         self._heard_echo = False
 
     def steps(self, arrivals: Iterable[Arrival]) -> Iterator[Step]:
-        """Yield a step at a time, once the car's motion is known."""
-        last_ns = 0
+        """Yield a step at a time, once the car's motion is known; what arrives at one time is one step."""
+        last_ns: int | None = None
+        urgent = False
         for arrival in arrivals:
             now_ns = arrival.now_ns
-            if not last_ns or now_ns < last_ns:  # the first, or the recording begins again
+            if last_ns is not None and now_ns != last_ns and urgent:
+                yield from self._step(last_ns, FILL_S)
+                urgent = False
+            if last_ns is None or now_ns < last_ns:  # the first, or the recording begins again
                 self._due_ns, self._echo_ns = now_ns + nanoseconds(STEP_S), now_ns
             last_ns = now_ns
-            while now_ns >= self._due_ns:
+            while now_ns > self._due_ns:
                 yield from self._step(self._due_ns, STEP_S)
-            if arrival.sample is not None and self._feed(arrival):
-                yield from self._step(now_ns, FILL_S)
+            if arrival.sample is not None:
+                urgent |= self._feed(arrival)
+        if urgent and last_ns is not None:
+            yield from self._step(last_ns, FILL_S)
 
     def _feed(self, arrival: Arrival) -> bool:
         """Take in a sample; return whether the nodes would take a step at once."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from sensor_msgs.msg import Image, Imu, NavSatFix
-from std_msgs.msg import Float32
 
 from adas_perception.carla import signs
 from adas_perception.ros.convert.camera import pixels
 from adas_perception.ros.convert.common import ConvertError, finite, to_ns, within
+from adas_perception.ros.convert.messages import Float32, Image, Imu, NavSatFix
 from adas_perception.types import FloatArray
 
 

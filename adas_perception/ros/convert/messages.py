@@ -14,9 +14,12 @@ PACKAGES = {
     "diagnostic_msgs": ("DiagnosticArray", "DiagnosticStatus", "KeyValue"),
     "geometry_msgs": ("AccelWithCovarianceStamped", "Pose", "PoseArray", "PoseStamped"),
     "nav_msgs": ("Odometry", "Path"),
-    "sensor_msgs": ("CameraInfo", "CompressedImage", "Image", "Joy", "PointCloud2", "PointField", "Range"),
+    "sensor_msgs": (
+        "CameraInfo", "CompressedImage", "Image", "Imu", "Joy", "NavSatFix", "PointCloud2", "PointField", "Range",
+    ),
+    "std_msgs": ("Float32",),
     "vision_msgs": ("BoundingBox2D", "Detection2D", "Detection2DArray", "ObjectHypothesisWithPose"),
-}
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
