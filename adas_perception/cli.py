@@ -19,9 +19,9 @@ from adas_perception.inference.cli import app as engine_app
 from adas_perception.models import cli as training
 from adas_perception.models.evaluate_cli import app as evaluate_app
 from adas_perception.params import ParameterError
-from adas_perception.view.cli import top, view
 from adas_perception.replay.cli import app as bag_app
 from adas_perception.replay.cli import replay
+from adas_perception.view.cli import top, view
 
 app = typer.Typer(
     help="Driver assistance for ROS 2: run it, drive it in simulation, replay recordings.",

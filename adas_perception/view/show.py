@@ -1,0 +1,111 @@
+"""``adas view``: samples from bags, a simulated drive or the running stack, drawn in Rerun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from adas_perception.alerts import Alert, Priority, load_alerts
+from adas_perception.params import Config
+from adas_perception.pipeline import load_config
+from adas_perception.resources import config_path
+from adas_perception.types import Level, nanoseconds
+from adas_perception.view.board import Board
+from adas_perception.view.drawing import Car, Drawer, Note, Primitive
+from adas_perception.view.reading import Seen, mounting_of
+from adas_perception.view.sources import from_bags, from_simulation
+
+ALERTS_NS = nanoseconds(0.1)
+LEVEL_OF = {Priority.DANGER: Level.ERROR, Priority.WARNING: Level.WARN, Priority.UNAVAILABLE: Level.WARN}
+
+
+class Canvas(Protocol):
+    """What draws primitives."""
+
+    def fixed(self, primitives: Iterable[Primitive]) -> None:
+        """Draw what holds for all times."""
+
+    def draw(self, now_ns: int, primitives: Iterable[Primitive]) -> None:
+        """Draw at a time of the stack."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for: bags, a simulated drive, or (neither) the running stack."""
+
+    bags: Sequence[Path] = ()
+    simulated: str = ""
+    file: Path | None = None
+    connect: str = ""
+    web: bool = False
+    language: str = "en"
+    camera: bool = True
+    preset: str = ""
+    car: Path | None = None
+
+
+class Show:
+    """Draws every sample as it comes, and every alert when it appears."""
+
+    def __init__(self, config: Config, canvas: Canvas, language: str = "en") -> None:
+        self._drawer = Drawer(Car.of(config))
+        self._canvas = canvas
+        self._language = language
+        self._board = Board(load_alerts(config_path("alerts.yaml")))
+        self._alerts: tuple[Alert, ...] = ()
+        self._looked_ns = 0
+        canvas.fixed(self._drawer.fixed())
+
+    def take(self, seen: Seen) -> None:
+        """Draw a sample; one that could not be read is a line of the log."""
+        now_ns, topic, sample = seen
+        if sample is None:
+            self._canvas.draw(now_ns, [Note("log/states", f"{topic}: a message that cannot be used", Level.WARN)])
+            return
+        self._board.take(now_ns, topic, sample)
+        self._canvas.draw(now_ns, self._drawer.draw(topic, sample))
+        if not 0 <= now_ns - self._looked_ns < ALERTS_NS:
+            self._looked_ns = now_ns
+            self._note_alerts(now_ns)
+
+    def _note_alerts(self, now_ns: int) -> None:
+        before, self._alerts = self._alerts, self._board.alerts(now_ns)
+        notes = []
+        for alert in self._alerts:
+            if alert not in before:
+                heading, message = alert.words(self._language)
+                notes.append(Note("log/alerts", f"{heading}: {message}", LEVEL_OF.get(alert.priority, Level.OK)))
+        self._canvas.draw(now_ns, notes)
+
+
+def run_view(options: Options) -> int:
+    """Draw until the source ends or Ctrl-C; returns the exit status."""
+    from adas_perception.view.rerun_log import RerunLog, Target
+
+    config = load_config(options.preset, options.car)
+    log = RerunLog(Target(options.file, options.connect, options.web), options.camera)
+    show = Show(config, log, options.language)
+    try:
+        if options.bags:
+            _play(show, from_bags(options.bags, mounting_of(config)), options.camera)
+        elif options.simulated:
+            _play(show, from_simulation(options.simulated, options.preset, config, options.camera), options.camera)
+        else:
+            from adas_perception.view.live import watch
+
+            watch(show.take, mounting_of(config), options.camera)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        log.close()
+    if options.file:
+        print(f"written to {options.file}; open it with: rerun {options.file}")
+    return 0
+
+
+def _play(show: Show, source: Iterable[Seen], camera: bool) -> None:
+    for seen in source:
+        if camera or not seen.topic.startswith("camera/image"):
+            show.take(seen)
