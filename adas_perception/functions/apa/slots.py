@@ -181,7 +181,7 @@ class SideScan:
 
     def _far(self, obstacle: _Obstacle, sample: Sample) -> bool:
         """Tell whether a sample belongs to another obstacle: more than a flicker lies between."""
-        return sample.x_m - obstacle.seen[-1].x_m > self._p.shortest_m
+        return len(obstacle.behind) > 1 and sample.x_m - obstacle.seen[-1].x_m > _FLICKER_M
 
     def _gap(self, before: _Obstacle, after: _Obstacle) -> Gap | None:
         start, start_y = before.edge(1, before.behind[0], self._p.half_cone_rad)
@@ -229,6 +229,8 @@ class _Obstacle:
 # So far from the last echo the row is taken to run straight; echoes so much farther than it are from its corner.
 _CORNER_REGION_M = 1.6
 _CORNER_M = 0.04
+# In a narrow gap the echoes of both its corners nearly meet; a missed echo leaves a shorter hole.
+_FLICKER_M = 0.3
 
 
 def _corner(way: int, sample: Sample, row_m: float) -> float:
