@@ -96,6 +96,19 @@ def test_switches_leave_files_out(album, tmp_path):
     assert result.exit_code == 0 and [f.name for f in out.iterdir()] == ["lanes.json"]
 
 
+def test_the_int8_file_finds_the_same_lines(album, tmp_path):
+    found = {}
+    for precision in ("fp32", "int8"):
+        options = ("--object-model", "none", "--precision", precision, "--backend", "openvino")
+        result = adas("detect", album / "road.png", "--out", tmp_path / precision, *options)
+        assert result.exit_code == 0, result.output
+        found[precision] = json.loads((tmp_path / precision / "lanes.json").read_text())["road.png"]
+    for side in ("left", "right"):
+        fp32, int8 = (np.array(found[p][side]) for p in ("fp32", "int8"))
+        gaps = np.hypot(*(fp32[:, None] - int8).transpose(2, 0, 1)).min(axis=1)
+        assert np.median(gaps) < 4.0
+
+
 def test_nothing_readable_is_a_failure(album, tmp_path):
     assert adas("detect", album / "broken.jpg", "--out", tmp_path / "out").exit_code == 1
     assert adas("detect", album, "--lane-model", "none", "--object-model", "none").exit_code == 2

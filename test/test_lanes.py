@@ -14,7 +14,7 @@ from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.lane_network import LaneSpec
 from adas_perception.perception.lanes import LaneFinder, LaneParams, LaneTracker
 from adas_perception.perception.overlay import draw_lanes
-from adas_perception.types import EgoState, Image, LineKind
+from adas_perception.types import EgoState, Image, LaneLine, LineKind
 
 CAMERA = CameraModel.from_fov(1280, 720, math.radians(60.0)).cropped_resized(216, 512, 192)
 STILL = EgoState(0)
@@ -147,6 +147,35 @@ def test_further_lines_are_told_apart():
     lines, _ = run([answer(truth)] * 4)
     assert sorted(round(o.y(12.0), 1) for o in lines.others) == pytest.approx([-5.4, 5.4], abs=0.2)
     assert {o.kind for o in lines.others} == {LineKind.SOLID, LineKind.DASHED}
+
+
+def test_the_covariance_tells_how_far_to_trust_the_line():
+    lines, _ = run([answer(lane())] * 8)
+    for side in (lines.left, lines.right):
+        matrix = np.array(side.covariance).reshape(4, 4)
+        assert matrix == pytest.approx(matrix.T) and np.linalg.eigvalsh(matrix).min() > -1e-12
+        assert side.sigma(60.0) > side.sigma(20.0) >= side.sigma_m
+    assert lines.right.sigma(20.0) > lines.left.sigma(20.0)  # gaps between dashes say less
+    assert LaneLine((0, 0, 0, 0), 0.0, 50.0, sigma_m=0.1).sigma(30.0) == 0.1
+
+
+def test_errors_are_as_large_as_the_covariance_says():
+    rng = np.random.default_rng(3)
+    ratios = []
+    for _ in range(30):
+        offset, heading, bend = rng.normal(0.0, (0.3, 0.01, 1e-4))
+        truth = {1: ((offset + 1.8, heading, bend), False), 2: ((offset - 1.8, heading, bend), False)}
+        lines, _ = run([answer(truth, score=0.8)] * 3, params=LaneParams(estimate_pitch=False))
+        for name, found in ((1, lines.left), (2, lines.right)):
+            error = found.y(15.0) - np.polynomial.polynomial.polyval(15.0, truth[name][0])
+            ratios.append(error / found.sigma(15.0))
+    assert np.mean(np.abs(ratios) < 3.0) > 0.95
+
+
+def test_the_width_is_measured_across_the_road():
+    lines, _ = run([answer(lane(heading=0.03, width=3.4))] * 8)
+    assert lines.width_m(15.0) == pytest.approx(3.4, abs=0.08)
+    assert replace(lines, right=None).width_m(15.0) is None
 
 
 def test_the_overlay_draws_on_a_copy():

@@ -121,7 +121,9 @@ class LaneTracker:
             return None
         c0, c1, c2, c3 = (float(c) for c in self._filter.side(is_left))
         sigma = max(0.03, self._filter.sigma_at(is_left, max(side.x_min, 5.0)))
-        return LaneLine((c0, c1, c2, c3), side.x_min, side.x_max, side.confidence, side.kind, sigma)
+        part = slice(0, 4) if is_left else slice(4, 8)
+        covariance = tuple(self._filter.covariance[part, part].ravel().tolist())
+        return LaneLine((c0, c1, c2, c3), side.x_min, side.x_max, side.confidence, side.kind, sigma, covariance)
 
     def _others(self, answer: FloatArray, view: CameraModel) -> tuple[LaneLine, ...]:
         """Further boundaries of this frame alone; they run about parallel to the own lane."""
