@@ -50,7 +50,8 @@ class Difference:
         """Yield the difference for people."""
         allowed = f"tolerance {self.tolerance:g}"
         for time_s, was, now in self.examples:
-            by = f", {abs(now - was):.6g} apart" if _number(was) and _number(now) else ""
+            both = _number(was) and _number(now) and math.isfinite(was) and math.isfinite(now)
+            by = f", {abs(now - was):.6g} apart" if both else ""
             yield f"{self.field} at {time_s:.3f} s: was {_shown(was)}, is {_shown(now)}{by} ({allowed})"
         if self.count > len(self.examples):
             yield f"{self.field}: {self.count - len(self.examples)} more differences"

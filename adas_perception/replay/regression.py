@@ -83,7 +83,7 @@ def _show(name: str, found: list[Difference], console: Console) -> None:
         return
     lines = [line for difference in found for line in difference.lines()]
     total = sum(difference.count for difference in found)
-    console.print(f"{name}: {total} differences in {len(found)} fields", style="bold red", highlight=False)
+    console.print(f"{name}: {total} values differ, in {len(found)} kinds of field", style="bold red", highlight=False)
     for line in lines[:LINES_MAX]:
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     if len(lines) > LINES_MAX:
