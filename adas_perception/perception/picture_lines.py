@@ -51,6 +51,7 @@ T_MAX = 15.0
 T_SIGMA = 0.12  # how far lines are from parallel to the own lane, in t
 CELL_SIGMA = 0.5  # deviation of a ridge in cells
 UNIT_CELLS_MIN = 3.5
+ROWS_MIN = 1.5
 STEP_PX = 4.0  # distance of the points of a line in the original picture
 END_CELLS = 1.5  # a line that ends so near the border of the view goes on to it
 Points = tuple[FloatArray, FloatArray, FloatArray]  # column and row in cells, probability
@@ -68,8 +69,9 @@ def find_lines(answer: FloatArray, params: PictureLineParams | None = None) -> l
     t = (column - np.interp(row, rows, middle)) / unit
     for group in _groups(t, T_SIGMA + CELL_SIGMA / unit, p):
         points = tuple(values[group] for values in (column, row, score))
-        # Close to the horizon all lines are one; a line must have been seen nearer.
-        if len(group) >= p.cells_min and points[2].mean() >= p.line_score_min and unit[group].max() > UNIT_CELLS_MIN:
+        strong = len(group) >= p.cells_min and points[2].mean() >= p.line_score_min
+        # Close to the horizon all lines are one; a line must have been seen nearer, and come nearer.
+        if strong and unit[group].max() > UNIT_CELLS_MIN and np.ptp(row[group]) >= ROWS_MIN:
             lines.append(_line(LineRole.OTHER, _smooth(points), answer))  # type: ignore[arg-type]
     return [line for line in lines if len(line.points) >= 2]
 
