@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ackermann_msgs.msg import AckermannDrive
+from carla_car import CONTROL_S, AckermannControl, pushed
 from nav_msgs.msg import Odometry
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, Imu, Joy, PointCloud2, PointField
@@ -30,8 +31,8 @@ from adas_perception.types import RadarScan, nanoseconds
 
 ROLE = "ego_vehicle"
 EGO = f"/carla/{ROLE}"
-TICK_S = 0.05  # fixed_delta_seconds
-DEPTH_EVERY = 2  # sensor_tick 0.1
+TICK_S = 0.025  # fixed_delta_seconds
+SENSORS_EVERY, DEPTH_EVERY = 2, 4  # sensor_tick 0.05 and 0.1
 REAR_AXLE_M = -1.34
 ROAD_RETURNS = 25
 QOS_DEPTH = 10  # reliable, volatile
@@ -44,49 +45,6 @@ RADAR_POINT = np.dtype(
         "itemsize": 32,
     }
 )
-
-
-class AckermannControl:
-    """The node carla_ackermann_control: two integrating controllers between the command and the pedals.
-
-    Below ``MIN_ACCEL`` the speed is followed, bounded by the acceleration; speed 0 brakes with all it has. The pedal
-    is found by integrating the error of the acceleration, so that it takes its time.
-    """
-
-    MIN_ACCEL, MAX_ACCEL, MAX_DECEL, MAX_PEDAL = 1.0, 3.0, 8.0, 3.0
-    KP, LAY_OFF = 0.05, 0.3
-
-    def __init__(self) -> None:
-        self.command: AckermannDrive | None = None
-        self.commands = 0
-        self._calm = 0
-        self._goal = self._pedal = self._accel = self._speed = 0.0
-
-    def take(self, command: AckermannDrive) -> None:
-        self.command, self.commands = command, self.commands + 1
-
-    def step(self, speed_mps: float) -> tuple[float, float] | None:
-        """Return throttle and brake; None before the first command."""
-        self._accel = (4.0 * self._accel + (speed_mps - self._speed) / TICK_S) / 5.0
-        self._speed = speed_mps
-        if self.command is None:
-            return None
-        if abs(self.command.speed) < 1e-5 and speed_mps < 0.1:
-            self._goal = self._pedal = 0.0
-            return 0.0, 1.0
-        target = self.command.acceleration if abs(self.command.speed) > 1e-5 else -self.MAX_DECEL
-        target = float(np.clip(target, -self.MAX_DECEL, self.MAX_ACCEL))
-        self._calm = min(self._calm + 1, 5) if abs(target) < self.MIN_ACCEL else max(self._calm - 1, 0)
-        if self._calm >= 5:
-            low, high = (-self.MAX_DECEL, self.MAX_ACCEL) if abs(target) < 1e-5 else (-abs(target), abs(target))
-            self._goal = float(np.clip(self._goal + self.KP * (abs(self.command.speed) - speed_mps), low, high))
-        else:
-            self._goal = target
-        self._pedal += self.KP * (self._goal - self._accel)
-        self._pedal = float(np.clip(self._pedal, -self.MAX_PEDAL, self.MAX_PEDAL))
-        if self._pedal > 0.0:
-            return min(self._pedal / self.MAX_PEDAL, 1.0), 0.0
-        return 0.0, float(np.clip((-self.LAY_OFF - self._pedal) / self.MAX_PEDAL, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -106,12 +64,12 @@ class Sample:
 class FakeCarla:
     """The bridge and the car in it; ``tick`` advances the world and sends what every sensor saw."""
 
-    THROTTLE_MPS2, BRAKE_MPS2 = 4.5, 8.5
-
     def __init__(self, node, scenario: Scenario, start_ns: int) -> None:
         self._node = node
         self._sensors = load_sensors(config_path("carla/objects.json"), REAR_AXLE_M)
         self.control = AckermannControl()
+        self.command: AckermannDrive | None = None
+        self.commands = 0
         self._rng = random.Random(7)
         self._renderer = CameraRenderer(scenario.road, self._sensors.camera)
         self.restart(scenario, start_ns)
@@ -125,22 +83,27 @@ class FakeCarla:
         self._speedometer = pub(Float32, f"{EGO}/speedometer", QOS_DEPTH)
         self._imu = pub(Imu, f"{EGO}/imu", QOS_DEPTH)
         self._driver = pub(Joy, "/adas/carla/driver", QOS_DEPTH)
-        node.create_subscription(AckermannDrive, f"{EGO}/ackermann_cmd", self.control.take, QOS_DEPTH)
+        node.create_subscription(AckermannDrive, f"{EGO}/ackermann_cmd", self._take, QOS_DEPTH)
 
     def restart(self, scenario: Scenario, start_ns: int) -> None:
         """Put the ego back to the start; the clock goes on."""
         self.world = World(scenario, start_ns=start_ns, camera=self._sensors.camera)
         self._ticks = 0
+        self._accel_mps2 = 0.0
+
+    def _take(self, command: AckermannDrive) -> None:
+        self.command, self.commands = command, self.commands + 1
 
     def tick(self, obey: bool = True) -> Sample:
         """Advance by one step under the last command, if it is to be obeyed, and publish."""
-        pedals, command = self.control.step(self.world.car.speed_mps), self.control.command
-        if pedals is None or command is None or not obey:
+        command = self.command
+        if command is None or not obey:
             self.world.step(TICK_S)
         else:
-            throttle, brake = pedals
-            accel = self.THROTTLE_MPS2 * throttle - self.BRAKE_MPS2 * brake
-            self.world.step(TICK_S, accel, command.steering_angle)
+            if self._ticks % round(CONTROL_S / TICK_S) == 0:
+                speed = self.world.car.speed_mps
+                self._accel_mps2 = pushed(*self.control.step(command.speed, command.acceleration, speed))
+            self.world.step(TICK_S, self._accel_mps2, command.steering_angle)
         self._ticks += 1
         self.publish()
         truth = self.world.truth()
@@ -163,12 +126,14 @@ class FakeCarla:
         self._clock.publish(Clock(clock=stamp))
         self._publish_driver(stamp)
         self._publish_motion(stamp)
-        for name, publisher in self._radars.items():
-            publisher.publish(self._cloud(name, stamp))
+        if self._ticks % SENSORS_EVERY == 0:
+            for name, publisher in self._radars.items():
+                publisher.publish(self._cloud(name, stamp))
         if self._ticks % DEPTH_EVERY == 0 and self.world.car.speed_mps < 10.0:
             for side, publisher in self._depth.items():
                 publisher.publish(self._depth_picture(side, stamp))
-        self._publish_picture(stamp)
+        if self._ticks % SENSORS_EVERY == 0:
+            self._publish_picture(stamp)
 
     def _publish_driver(self, stamp) -> None:
         action = self.world.action

@@ -77,12 +77,13 @@ class CarlaAdapterNode(AdasNode):
         self._motion, self._ground_speed = Motion(p.vehicle), GroundSpeed()
         self._gear, self._held_rad, self._yaw_rate_radps = Gear.DRIVE, 0.0, 0.0
         self._ego: EgoState | None = None
-        self._measured, self._answered = threading.Event(), threading.Event()
+        self._measured, self._taken, self._answered = threading.Event(), threading.Event(), threading.Event()
         self._port = open_port(p)
         codec = Codec(config_path("adas.dbc"))
         self._encoder, self._receiver = CarEncoder(codec), CarReceiver(codec)
         self._driver = self.listen("carla/driver", Joy, self._to_driver)
         self._listen_to_carla(f"/carla/{p.role_name}")
+        self.listen("vehicle/odometry", Odometry, lambda m: m, lambda _: self._taken.set())
         self._running = True
         self._threads = [threading.Thread(target=f, daemon=True) for f in (self._receive, self._drive)]
         for thread in self._threads:
@@ -126,6 +127,7 @@ class CarlaAdapterNode(AdasNode):
         if ego is None:
             return
         self._ego = ego
+        self._taken.clear()
         self._answered.clear()
         for frame in self._encoder.frames(ego, self._driver_input()[0], (ego.speed_mps,) * 4):
             self._port.send(frame)
@@ -162,7 +164,8 @@ class CarlaAdapterNode(AdasNode):
                 self.get_logger().error(str(error))
                 return
             decoded = self._receiver.feed(frame, self.now_ns()) if frame else None
-            if decoded is not None and decoded.name == LONGITUDINAL:
+            # An answer is what comes after the stack has taken in the measurements.
+            if decoded is not None and decoded.name == LONGITUDINAL and self._taken.is_set():
                 self._answered.set()
 
     def _drive(self) -> None:
