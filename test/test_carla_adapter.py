@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
+import time
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -12,16 +13,27 @@ import pytest
 
 pytest.importorskip("rclpy", reason="the ROS wheels are not installed")
 
+from ackermann_msgs.msg import AckermannDrive
 from fake_carla import image_of, radar_cloud
+from nav_msgs.msg import Odometry
+from ros_rig import Rig
 from sensor_msgs.msg import Image, Imu, NavSatFix
 from std_msgs.msg import Float32
 from test_nodes import refuse
 
+from adas_perception.can.bus import Port, loopback_server, open_bus
+from adas_perception.can.codec import Codec
+from adas_perception.can.hmi import Hmi
+from adas_perception.can.messages import SPEED
+from adas_perception.can.vehicle import Transmitter
 from adas_perception.carla.control import PedalParams, Wanted
+from adas_perception.carla.motion import EARTH_RADIUS_M
+from adas_perception.limits import Limits
 from adas_perception.params import ParameterError
+from adas_perception.resources import config_path
 from adas_perception.ros import convert
 from adas_perception.ros.carla_commands import AckermannCommands, VehicleCommands, open_commands
-from adas_perception.types import EgoState, Gear
+from adas_perception.types import Command, EgoState, Function, Gear
 
 pytestmark = pytest.mark.ros
 
@@ -109,6 +121,55 @@ def test_a_missing_package_is_named_with_the_remedy():
 
 def test_an_objects_file_that_is_not_there_is_named():
     assert "/nowhere.json" in refuse("carla_adapter", "-p", "objects_file:=/nowhere.json")
+
+
+# --- the node, on a bus -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("motion", ["odometry", "speedometer", "gnss"])
+def test_the_speed_of_every_source_reaches_the_bus_and_a_request_comes_back(tmp_path, motion):
+    codec, speeds, commands = Codec(config_path("adas.dbc")), [], []
+    transmitter = Transmitter(codec, Limits())
+    with loopback_server() as channel:
+        r = Rig(tmp_path / "log.txt", can_interface="remote", can_channel=channel, motion=motion)
+        port = Port(open_bus("remote", channel))
+        odometry = r.publisher("/carla/ego_vehicle/odometry", Odometry)
+        imu = r.publisher("/carla/ego_vehicle/imu", Imu)
+        speedometer = r.publisher("/carla/ego_vehicle/speedometer", Float32)
+        gnss = r.publisher("/carla/ego_vehicle/gnss", NavSatFix)
+        r.listen("/carla/ego_vehicle/ackermann_cmd", AckermannDrive, commands.append)
+
+        def drive() -> None:
+            """The car goes north at 12 m/s, and the stack asks for braking and a wheel to the left."""
+            now_ns = time.time_ns()
+            moving, fix, turning = Odometry(), NavSatFix(), Imu()
+            moving.header.stamp = fix.header.stamp = turning.header.stamp = convert.to_stamp(now_ns)
+            moving.twist.twist.linear.x = 12.0
+            fix.latitude = 45.0 + math.degrees(12.0 * (now_ns / 1e9 % 1000.0) / EARTH_RADIUS_M)
+            imu.publish(turning)
+            odometry.publish(moving)
+            speedometer.publish(Float32(data=12.0))
+            gnss.publish(fix)
+            asked = Command(now_ns, -1.5, 0.02, Function.ACC, Function.LKA)
+            for frame in transmitter.frames(now_ns, asked, now_ns, Hmi(), new=True):
+                port.send(frame)
+            while (frame := port.receive(0.0)) is not None:
+                decoded = codec.decode(frame)
+                if decoded is not None and decoded.name == SPEED:
+                    speeds.append(decoded.signals["Speed"])
+
+        def obeyed() -> bool:
+            return bool(commands) and commands[-1].acceleration == pytest.approx(-1.5, abs=0.01)
+
+        try:
+            r.stack.start("carla_adapter")
+            r.wait_for("carla_adapter")
+            assert r.spin_until(lambda: len(speeds) > 5 and obeyed(), each=drive), (r.text(), speeds, commands[-3:])
+            assert speeds[-1] == pytest.approx(12.0, abs=0.3)
+            assert commands[-1].steering_angle == pytest.approx(0.02, abs=0.001)
+        finally:
+            port.close()
+            r.close()
 
 
 # --- messages ---------------------------------------------------------------------------------------------
