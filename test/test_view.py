@@ -214,7 +214,8 @@ def test_tracks_have_a_frame_around_their_pixels_and_only_road_users_have_words(
     rail = t.Track(4, 15.0, 4.0, 0.0, 0.0)
     behind = replace(car, id=5, x_m=-20.0)
     found = placed(drawer().draw("objects", t.Objects(0, (car, rail, behind))))
-    assert found["top/tracks"].labels == ("3 car 36 km/h", "", "5 car 36 km/h")
+    assert found["top/tracks"].labels == ("3 car 36 km/h", "5 car 36 km/h")
+    assert len(found["top/things"].lines) == 1
     (frame,) = found["camera/tracks"].lines
     middle = CAMERA.project(np.array([20.0, 0.0, 0.75]))
     assert (frame.min(axis=0) < middle).all() and (middle < frame.max(axis=0)).all()
@@ -238,6 +239,14 @@ def test_slots_and_path_stay_on_the_ground_while_the_car_moves():
     assert found["top/echoes"].points == pytest.approx(np.array([[-0.3, -5.0]]))
     made.draw("apa/state", t.FunctionState(t.Function.APA, 0, t.Level.OK, "OFF", "SPEED", {"slots": 0.0}))
     assert placed(made.draw("parking/echoes", echoes))["top/path"].lines == ()
+
+
+def test_what_never_changes_never_changes():
+    # Rerun shows static data before all other: nothing may be drawn both ways.
+    made, config = drawer(), load_config()
+    fixed = {primitive.place for primitive in made.fixed()}
+    seen = itertools.islice(from_simulation("short_brake", "", config, pictures=False), 200)
+    assert fixed == {"top/car"} and not fixed & {p.place for s in seen for p in made.draw(s.topic, s.sample)}
 
 
 def test_states_are_noted_once_and_figures_always():

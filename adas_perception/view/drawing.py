@@ -47,14 +47,14 @@ FREE_RGB, TAKEN_RGB, WARN_RGB = (70, 80, 90), (255, 205, 60), (235, 70, 50)
 CLASS_RGB: Mapping[ObjectClass, Rgb] = {
     ObjectClass.CAR: (86, 180, 233), ObjectClass.PEDESTRIAN: (240, 130, 40), ObjectClass.CYCLIST: (250, 210, 60),
 }  # fmt: skip
-UNKNOWN_RGB = (175, 180, 185)
+UNKNOWN_RGB, THING_RGB = (175, 180, 185), (95, 100, 108)
 ZONE_RGB = (FREE_RGB, TAKEN_RGB, WARN_RGB)
 LANE_STEP_M = 2.0
 NOSE_M = 1.2
 ARROW_S = 1.0
 MOVING_MPS = 1.0
-# A slot is drawn so deep, for its message tells only where its opening is; its length comes with the state.
-SLOT_DEPTH_M, SLOT_LENGTH_M = 2.0, 5.0
+# A message of slots tells where their openings are; the length of the first comes with the state.
+SLOT_LENGTH_M = 5.0
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,13 @@ class Drawer:
         )
 
     def fixed(self) -> tuple[Primitive, ...]:
-        """Return what never moves: the outline of the car, and the zones as long as nobody speaks of them."""
+        """Return what never changes: the outline of the car."""
         v = self._car.vehicle
         middle = (v.front_x_m - v.rear_overhang_m) / 2.0
         outline = rectangle(middle, 0.0, 0.0, v.length_m, v.width_m)
         tip, side = (v.front_x_m, 0.0), v.width_m / 2
         nose = top(np.array([(tip[0] - NOSE_M, side), tip, (tip[0] - NOSE_M, -side)]))
-        return Strips("top/car", (outline, nose), (CAR_RGB, CAR_RGB), width=0.12), self._zones({})
+        return (Strips("top/car", (outline, nose), (CAR_RGB, CAR_RGB), width=0.12),)
 
     def draw(self, topic: str, sample: Any) -> tuple[Primitive, ...]:
         """Return what a sample of a topic looks like; nothing for what is not shown."""
@@ -177,13 +177,14 @@ class Drawer:
             yield Strips("camera/lanes", tuple(uv for uv, _ in kept), tuple(rgb for _, rgb in kept), width=2.0)
 
     def _objects(self, objects: Objects) -> Iterator[Primitive]:
-        tracks = objects.tracks
-        colours = tuple(CLASS_RGB.get(track.label, UNKNOWN_RGB) for track in tracks)
-        outlines = tuple(rectangle(t.x_m, t.y_m, t.yaw_rad, t.length_m, t.width_m) for t in tracks)
-        yield Strips("top/tracks", outlines, colours, tuple(map(_label, tracks)), width=0.1)
-        yield Strips("top/velocities", tuple(map(_arrow, tracks)), colours, width=0.06)
+        users = tuple(track for track in objects.tracks if _is_road_user(track))
+        things = tuple(track for track in objects.tracks if not _is_road_user(track))
+        colours = tuple(CLASS_RGB.get(track.label, UNKNOWN_RGB) for track in users)
+        yield Strips("top/tracks", tuple(map(_outline, users)), colours, tuple(map(_label, users)), width=0.1)
+        yield Strips("top/velocities", tuple(map(_arrow, users)), colours, width=0.06)
+        yield Strips("top/things", tuple(map(_outline, things)), (THING_RGB,) * len(things), width=0.05)
         if self._camera is not None:
-            yield _tracks_in_picture(self._camera, tracks)
+            yield _tracks_in_picture(self._camera, users)
 
     def _echoes(self, echoes: Echoes) -> Iterator[Primitive]:
         rays = []
@@ -304,28 +305,31 @@ def _arrow(track: Track) -> Points2:
     return top(np.array([start, start + ARROW_S * np.array([track.vx_mps, track.vy_mps])]))
 
 
-def _tells(track: Track) -> bool:
+def _is_road_user(track: Track) -> bool:
     """Return whether a track is worth words: guard rails and posts are not."""
     return track.label is not ObjectClass.UNKNOWN or math.hypot(track.vx_mps, track.vy_mps) > MOVING_MPS
 
 
 def _label(track: Track) -> str:
-    return f"{track.id} {track.label.name.lower()} {3.6 * track.vx_mps:.0f} km/h" if _tells(track) else ""
+    return f"{track.id} {track.label.name.lower()} {3.6 * track.vx_mps:.0f} km/h"
+
+
+def _outline(track: Track) -> Points2:
+    return rectangle(track.x_m, track.y_m, track.yaw_rad, track.length_m, track.width_m)
 
 
 def _tracks_in_picture(camera: CameraModel, tracks: tuple[Track, ...]) -> Strips:
     """Tracks ahead as frames around what their boxes cover of the picture."""
-    frames, colours, labels = [], [], []
+    frames, colours = [], []
     for track in tracks:
-        low = rectangle(track.x_m, track.y_m, track.yaw_rad, track.length_m, track.width_m)[:4]
+        low = _outline(track)[:4]
         corners = np.array([[-v, -u, z] for u, v in low for z in (0.0, track.height_m)])
-        if not _tells(track) or track.x_m < camera.x_m + 2.0 or len(visible(camera, corners)) < 4:
+        if track.x_m < camera.x_m + 2.0 or len(visible(camera, corners)) < 4:
             continue
         uv = camera.project(corners)
         frames.append(frame(*np.nanmin(uv, axis=0), *np.nanmax(uv, axis=0)))
         colours.append(CLASS_RGB.get(track.label, UNKNOWN_RGB))
-        labels.append(f"{track.id}  {track.rear_x_m:.0f} m")
-    return Strips("camera/tracks", tuple(frames), tuple(colours), tuple(labels), width=1.5)
+    return Strips("camera/tracks", tuple(frames), tuple(colours), width=1.5)
 
 
 def frame(x1: float, y1: float, x2: float, y2: float) -> Points2:
@@ -345,11 +349,9 @@ def _targets(targets: RadarTargets) -> Dots:
 
 
 def _slot(x_m: float, y_m: float, yaw_rad: float, length_m: float) -> Points2:
-    """Return a slot open towards the car."""
-    away = math.copysign(SLOT_DEPTH_M, y_m)
-    c, s = math.cos(yaw_rad), math.sin(yaw_rad)
-    shape = np.array([(-length_m / 2, away), (-length_m / 2, 0.0), (length_m / 2, 0.0), (length_m / 2, away)])
-    return top(shape[[1, 0, 3, 2]] @ np.array([[c, s], [-s, c]]) + (x_m, y_m))
+    """Return the opening of a slot, along the street."""
+    half = 0.5 * length_m * np.array([math.cos(yaw_rad), math.sin(yaw_rad)])
+    return top(np.array([(x_m, y_m) - half, (x_m, y_m) + half]))
 
 
 def _command(command: Command) -> Iterator[Primitive]:

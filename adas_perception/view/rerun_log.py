@@ -19,11 +19,11 @@ JPEG_QUALITY = 80
 LEVELS = {Level.OK: "INFO", Level.WARN: "WARN", Level.ERROR: "ERROR", Level.STALE: "DEBUG"}
 # Place, title, and the range that is shown at first.
 CHARTS = (
-    ("speed", "Speed (km/h)", None), ("command", "Command (m/s2, deg)", (-8.0, 4.0)),
+    ("speed", "Speed (km/h)", None), ("command", "Command (m/s2, deg)", None),
     ("time", "Time left (s)", (0.0, 10.0)), ("distance", "Distance (m)", (-5.0, 80.0)),
 )  # fmt: skip
-# What the view from above shows at first: so far ahead, behind, and to each side, in m.
-AHEAD_M, BEHIND_M, BESIDE_M = 60.0, 20.0, 18.0
+# What the two views from above show at first: so far ahead, behind, and to each side, in m.
+FAR_M, NEAR_M = (60.0, 15.0, 15.0), (9.0, 7.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,7 @@ class Target:
 
 def blueprint(camera: bool = True) -> rrb.Blueprint:
     """Return the first look: picture and view from above, charts, alerts and states as a log."""
-    above = rrb.Spatial2DView(
-        origin="top", name="From above (m)", background=[18, 21, 26],
-        visual_bounds=rrb.VisualBounds2D(x_range=[-BESIDE_M, BESIDE_M], y_range=[-AHEAD_M, BEHIND_M]),
-    )  # fmt: skip
+    above = rrb.Vertical(_above("From above", *FAR_M), _above("Close by", *NEAR_M), row_shares=[3, 2])
     charts = [
         rrb.TimeSeriesView(origin=origin, name=name, axis_y=rrb.ScalarAxis(range=limits) if limits else None)
         for origin, name, limits in CHARTS
@@ -51,6 +48,11 @@ def blueprint(camera: bool = True) -> rrb.Blueprint:
     picture = [rrb.Spatial2DView(origin="camera", name="Camera")] if camera else []
     left = rrb.Vertical(*picture, rrb.Grid(*charts, grid_columns=2), logs, row_shares=[5, 4, 2][-2 - len(picture) :])
     return rrb.Blueprint(rrb.Horizontal(left, above, column_shares=[3, 1.4]), collapse_panels=True)
+
+
+def _above(name: str, ahead_m: float, behind_m: float, beside_m: float) -> rrb.Spatial2DView:
+    bounds = rrb.VisualBounds2D(x_range=[-beside_m, beside_m], y_range=[-ahead_m, behind_m])
+    return rrb.Spatial2DView(origin="top", name=name, background=[18, 21, 26], visual_bounds=bounds)
 
 
 class RerunLog:
@@ -96,7 +98,7 @@ def _component(primitive: Primitive) -> rr.AsComponents:
         labels = list(primitive.labels) or None
         return rr.LineStrips2D(
             [line.astype(np.float32) for line in primitive.lines], colors=list(primitive.colours), labels=labels,
-            radii=primitive.width / 2 or None,
+            radii=primitive.width / 2 or None, show_labels=True,
         )  # fmt: skip
     if isinstance(primitive, Dots):
         return rr.Points2D(primitive.points, colors=primitive.colour, radii=primitive.radius)
