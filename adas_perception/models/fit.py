@@ -188,6 +188,7 @@ class _Log:
 
     def scores(self, step: int, scores: Scores) -> None:
         """Append one validation."""
+        self._bar.update(self._row, completed=step)
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **{k: round(v, 5) for k, v in scores.items()}}) + "\n")
         self._bar.console.print(f"step {step}  " + "  ".join(f"{k} {v:.3f}" for k, v in scores.items()))
