@@ -167,17 +167,20 @@ def export(
 
 def quantise(
     model: Annotated[str, typer.Argument(help="name of models.yaml")],
+    precision: Annotated[str, typer.Option(help="int8 or fp16")] = "int8",
     labels: Annotated[Path, typer.Option(help="object: COCO file; lane: unused, roads are drawn")] = Path(),
-    out: Annotated[Path, typer.Option(help="INT8 ONNX file")] = Path("out/int8.onnx"),
+    out: Annotated[Path, typer.Option(help="ONNX file to write")] = Path("out/quantised.onnx"),
     calibration: Annotated[int, typer.Option(help="pictures that calibrate", min=1)] = 24,
     validation: Annotated[int, typer.Option(help="pictures that judge", min=1)] = 150,
     method: Annotated[str, typer.Option(help="percentile, minmax or entropy")] = "percentile",
     keep: Annotated[str, typer.Option(help="beginnings of names of nodes that stay in float")] = "default",
 ) -> None:
-    """Write an INT8 file for TensorRT and OpenVINO; exit status 1, and no file, if it scores too low."""
+    """Write the INT8 or FP16 variant of a model; exit status 1, and no file, if it scores too low."""
     from adas_perception.models.quantise_gate import quantise_and_judge
 
-    verdict = quantise_and_judge(model, labels, out, calibration, validation, method, keep)
+    if precision not in ("int8", "fp16"):
+        raise typer.BadParameter(f"precision '{precision}': choose int8 or fp16")
+    verdict = quantise_and_judge(model, labels, out, calibration, validation, method, keep, precision)
     typer.echo(f"{out}  {verdict}")
     raise typer.Exit(int(not verdict.accepted))
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from adas_perception.inference import Backend, load_backend, load_model_spec
 from adas_perception.models.boxes_data import LabelledPicture, read_coco
 from adas_perception.models.boxes_evaluate import coco_scores, detect_all, read_rgb
+from adas_perception.models.half import to_half
 from adas_perception.models.lane_data import LaneClass, make_sample
 from adas_perception.models.quantise import QuantiseConfig, Verdict, quantise
 from adas_perception.perception.lane_network import LaneSpec
@@ -32,9 +33,16 @@ Judge = Callable[[Backend], float]
 
 
 def quantise_and_judge(
-    model: str, labels: Path, out: Path, calibration: int, validation: int, method: str, keep: str
+    model: str,
+    labels: Path,
+    out: Path,
+    calibration: int,
+    validation: int,
+    method: str,
+    keep: str,
+    precision: str = "int8",
 ) -> Verdict:
-    """Write ``out`` unless the verdict is a refusal.
+    """Write ``out``, the fp16 or int8 variant, unless the verdict is a refusal.
 
     Detectors are judged by their mean average precision on pictures of the COCO file ``labels``, lane nets by the
     overlap of the ego lines on drawn roads. The pictures that judge do not calibrate.
@@ -45,7 +53,10 @@ def quantise_and_judge(
     else:
         pictures, judge, drop_max = *_lanes(entry.spec, calibration, validation), IOU_DROP_MAX
     kept = KEEP[entry.kind] if keep == "default" else tuple(k for k in keep.split(",") if k)
-    quantise(entry.file(), out, pictures, QuantiseConfig(method, exclude=kept))
+    if precision == "fp16":
+        to_half(entry.file(), out)
+    else:
+        quantise(entry.file(), out, pictures, QuantiseConfig(method, exclude=kept))
     verdict = Verdict(judge(load_backend(entry.file())), judge(load_backend(out)), drop_max)
     if not verdict.accepted:
         out.unlink()
