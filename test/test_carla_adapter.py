@@ -119,6 +119,10 @@ def test_a_missing_package_is_named_with_the_remedy():
     assert "carla_msgs" in said and "control:=ackermann" in said
 
 
+def test_a_parameter_that_is_none_is_refused_with_its_name():
+    assert "interface" in refuse("carla_adapter", "-p", "interface:=unreal")
+
+
 def test_an_objects_file_that_is_not_there_is_named():
     assert "/nowhere.json" in refuse("carla_adapter", "-p", "objects_file:=/nowhere.json")
 

@@ -64,9 +64,11 @@ class CarlaParams(BusParams):
 class CarlaAdapterNode(AdasNode):
     """Every measured motion is sent to the bus; the command follows as soon as the bus has answered it."""
 
+    _threads: tuple[threading.Thread, ...] = ()
+
     def __init__(self) -> None:
         super().__init__("carla_adapter", CarlaParams)
-        self._running = False
+        self._end = threading.Event()
         p = self.params
         self._commands = open_commands(self, p.interface, p.control, p.role_name, p.pedals)
         sensors = load_sensors(
@@ -84,8 +86,7 @@ class CarlaAdapterNode(AdasNode):
         self._driver = self.listen("carla/driver", Joy, self._to_driver)
         self._listen_to_carla(f"/carla/{p.role_name}")
         self.listen("vehicle/odometry", Odometry, lambda m: m, lambda _: self._taken.set())
-        self._running = True
-        self._threads = [threading.Thread(target=f, daemon=True) for f in (self._receive, self._drive)]
+        self._threads = tuple(threading.Thread(target=f, daemon=True) for f in (self._receive, self._drive))
         for thread in self._threads:
             thread.start()
 
@@ -157,7 +158,7 @@ class CarlaAdapterNode(AdasNode):
     # --- from the bus to CARLA, in threads of their own ---
 
     def _receive(self) -> None:
-        while self._running:
+        while not self._end.is_set():
             try:
                 frame = self._port.receive(RECEIVE_TIMEOUT_S)
             except BusError as error:
@@ -171,16 +172,18 @@ class CarlaAdapterNode(AdasNode):
     def _drive(self) -> None:
         """Answer each motion with a command, no faster than ``real_time_factor`` allows: a waiting CARLA keeps pace."""
         sent_ns, sent_s, vain = 0, time.perf_counter(), 0
-        while self._running:
+        while not self._end.is_set():
             if not self._measured.wait(RECEIVE_TIMEOUT_S):
                 continue
             self._measured.clear()
             vain = 0 if self._answered.wait(PATIENCE_S if vain < VAIN_WAITS else 0.0) else vain + 1
             ego = self._ego
-            if ego is None or not self.context.ok():
+            if ego is None:
                 continue
             dt = min(max(seconds(ego.stamp_ns - sent_ns), 0.001), 0.2)
-            time.sleep(max(sent_s + dt / self.params.real_time_factor - time.perf_counter(), 0.0))
+            due_s = sent_s + dt / self.params.real_time_factor
+            if self._end.wait(max(due_s - time.perf_counter(), 0.0)) or not self.context.ok():
+                return
             self._obey(ego, dt)
             sent_ns, sent_s = ego.stamp_ns, time.perf_counter()
 
@@ -193,8 +196,9 @@ class CarlaAdapterNode(AdasNode):
 
     def destroy_node(self) -> None:
         """Stop driving, close the bus."""
-        if self._running:
-            self._running = False
+        if self._threads:
+            self._end.set()
+            self._answered.set()
             for thread in self._threads:
                 thread.join(2 * RECEIVE_TIMEOUT_S)
             self._port.close()
