@@ -46,7 +46,7 @@ from adas_perception.view.reading import (
     Seen,
     faults_in,
 )
-from adas_perception.view.show import Show
+from adas_perception.view.show import Show, Timeline
 from adas_perception.view.sources import from_bags, from_simulation
 
 MS = 1_000_000
@@ -257,6 +257,14 @@ def test_states_are_noted_once_and_figures_always():
     assert math.isnan(placed(again)["distance/aeb_gap_m"].value)
 
 
+def test_the_time_line_goes_on_when_the_clock_leaps():
+    line, s = Timeline(), t.NS_PER_S
+    assert [line.since_start(n * s) for n in (1000, 1001)] == [0, s]
+    assert [line.since_start(n * s) for n in (10, 11)] == [s, 2 * s]  # a simulation begins
+    assert line.since_start(10 * s + 900 * MS) == 2 * s - 100 * MS  # a little out of order
+    assert line.since_start(5000 * s) == 2 * s - 100 * MS
+
+
 # --- sources ---
 
 
@@ -450,7 +458,8 @@ def _read_until(terminal_fd: int, wanted: str, rig, patience: int = 300) -> str:
 @pytest.mark.ros
 def test_without_a_stack_adas_top_says_so_and_fails(tmp_path):
     pytest.importorskip("rclpy", reason="the ROS wheels are not installed")
-    env = {**os.environ, "ROS_DOMAIN_ID": "101", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    # Beyond those that the other tests use.
+    env = {**os.environ, "ROS_DOMAIN_ID": str(110 + os.getpid() % 90), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     command = [sys.executable, "-m", "adas_perception.cli", "top", "--seconds", "0.5"]
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=Path(tmp_path))
     assert done.returncode == 1 and "waiting for the stack" in done.stdout, done.stderr

@@ -56,7 +56,7 @@ def _above(name: str, ahead_m: float, behind_m: float, beside_m: float) -> rrb.S
 
 
 class RerunLog:
-    """One recording; the time line is that of the stack, counted from its first sample."""
+    """One recording."""
 
     def __init__(self, target: Target, camera: bool = True) -> None:
         """Open the recording and send the layout."""
@@ -72,18 +72,15 @@ class RerunLog:
             rr.serve_web_viewer(open_browser=True, connect_to=url)
         else:
             self._recording.spawn(default_blueprint=first_look)
-        self._start_ns: int | None = None
 
     def fixed(self, primitives: Iterable[Primitive]) -> None:
         """Draw what holds for all times."""
         for primitive in primitives:
             self._recording.log(primitive.place, _component(primitive), static=True)
 
-    def draw(self, now_ns: int, primitives: Iterable[Primitive]) -> None:
-        """Draw at a time of the stack."""
-        if self._start_ns is None:
-            self._start_ns = now_ns
-        self._recording.set_time(TIMELINE, duration=seconds(now_ns - self._start_ns))
+    def draw(self, time_ns: int, primitives: Iterable[Primitive]) -> None:
+        """Draw at a time since the beginning."""
+        self._recording.set_time(TIMELINE, duration=seconds(time_ns))
         for primitive in primitives:
             self._recording.log(primitive.place, _component(primitive))
 

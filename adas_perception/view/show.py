@@ -18,6 +18,8 @@ from adas_perception.view.reading import Seen, mounting_of
 from adas_perception.view.sources import from_bags, from_simulation
 
 ALERTS_NS = nanoseconds(0.1)
+# Steps of the clock that are no passing of time: a simulation has begun anew, /clock has come or gone.
+BACK_NS, LEAP_NS = nanoseconds(0.5), nanoseconds(60.0)
 LEVEL_OF = {Priority.DANGER: Level.ERROR, Priority.WARNING: Level.WARN, Priority.UNAVAILABLE: Level.WARN}
 
 
@@ -27,8 +29,8 @@ class Canvas(Protocol):
     def fixed(self, primitives: Iterable[Primitive]) -> None:
         """Draw what holds for all times."""
 
-    def draw(self, now_ns: int, primitives: Iterable[Primitive]) -> None:
-        """Draw at a time of the stack."""
+    def draw(self, time_ns: int, primitives: Iterable[Primitive]) -> None:
+        """Draw at a time since the beginning."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,22 @@ class Options:
     car: Path | None = None
 
 
+class Timeline:
+    """The time of the stack counted from its first sample; it goes on where it was when the clock leaps."""
+
+    def __init__(self) -> None:
+        self._last_ns: int | None = None
+        self._zero_ns = 0
+
+    def since_start(self, now_ns: int) -> int:
+        """Return the time to draw at."""
+        if self._last_ns is None or not -BACK_NS <= now_ns - self._last_ns <= LEAP_NS:
+            drawn_ns = 0 if self._last_ns is None else self._last_ns - self._zero_ns
+            self._zero_ns = now_ns - drawn_ns
+        self._last_ns = now_ns
+        return now_ns - self._zero_ns
+
+
 class Show:
     """Draws every sample as it comes, and every alert when it appears."""
 
@@ -56,28 +74,30 @@ class Show:
         self._board = Board(load_alerts(config_path("alerts.yaml")))
         self._alerts: tuple[Alert, ...] = ()
         self._looked_ns = 0
+        self._timeline = Timeline()
         canvas.fixed(self._drawer.fixed())
 
     def take(self, seen: Seen) -> None:
         """Draw a sample; one that could not be read is a line of the log."""
         now_ns, topic, sample = seen
+        time_ns = self._timeline.since_start(now_ns)
         if sample is None:
-            self._canvas.draw(now_ns, [Note("log/states", f"{topic}: a message that cannot be used", Level.WARN)])
+            self._canvas.draw(time_ns, [Note("log/states", f"{topic}: a message that cannot be used", Level.WARN)])
             return
         self._board.take(now_ns, topic, sample)
-        self._canvas.draw(now_ns, self._drawer.draw(topic, sample))
+        self._canvas.draw(time_ns, self._drawer.draw(topic, sample))
         if not 0 <= now_ns - self._looked_ns < ALERTS_NS:
             self._looked_ns = now_ns
-            self._note_alerts(now_ns)
+            self._canvas.draw(time_ns, self._new_alerts(now_ns))
 
-    def _note_alerts(self, now_ns: int) -> None:
+    def _new_alerts(self, now_ns: int) -> list[Primitive]:
         before, self._alerts = self._alerts, self._board.alerts(now_ns)
-        notes = []
+        notes: list[Primitive] = []
         for alert in self._alerts:
             if alert not in before:
                 heading, message = alert.words(self._language)
                 notes.append(Note("log/alerts", f"{heading}: {message}", LEVEL_OF.get(alert.priority, Level.OK)))
-        self._canvas.draw(now_ns, notes)
+        return notes
 
 
 def run_view(options: Options) -> int:
