@@ -18,7 +18,7 @@ from adas_perception.resources import config_path
 from adas_perception.ros.runner import Stack, environment, ros_arguments
 
 _domains = itertools.cycle(range(1 + os.getpid() % 50, 101))
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 
 
 class Rig:

@@ -123,6 +123,10 @@ def test_receiver(rows: list[tuple[int | str, Status]]) -> None:
         assert state.status is expected, f"at {event}"
 
 
+def test_a_receiver_that_has_heard_nothing_says_so() -> None:
+    assert CheckState().status is Status.NO_NEW_DATA
+
+
 def test_only_ok_states_are_usable() -> None:
     assert {status for status in Status if status.usable} == {OK, LOST}
 

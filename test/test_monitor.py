@@ -343,6 +343,14 @@ def test_the_age_of_the_vehicle_state(age_ms, mode):
     assert (verdict.allowed == frozenset()) is (mode is Mode.DISENGAGED)
 
 
+def test_functions_recover_whatever_else_is_lost():
+    monitor, now = Monitor(MonitorParams(), Limits()), 10_000_000_000
+    lost = (Fault(FaultKind.STALE_REQUEST, "aeb"),)
+    for tick in range(60):
+        verdict = monitor_step(monitor, now + tick * TICK_NS, found=lost)
+    assert verdict.allowed == set(NEEDS) - {Function.AEB}
+
+
 def test_without_the_driver_only_emergency_braking_is_left():
     monitor, now = ready()
     verdict = monitor_step(monitor, now, driver=None)

@@ -17,7 +17,7 @@ PACKAGE = "adas_perception"
 # Arguments that set a parameter; left empty, the parameter files decide.
 SETTINGS = {
     "backend": "inference backend: auto, tensorrt, openvino, onnxruntime; empty: as the parameter files say",
-    "precision": "precision of the networks: fp32, fp16, int8; empty: as the parameter files say",
+    "precision": "precision of the networks: auto, fp32, fp16, int8; empty: as the parameter files say",
     "dla_core": "deep learning accelerator for the lane network, 0 or 1; -1: the GPU; empty: as the files say",
     "models": "list of models in place of the shipped models.yaml; empty: as the parameter files say",
     "can_interface": "python-can interface; empty: as the parameter files say",
@@ -65,10 +65,13 @@ def parameters(context: LaunchContext, **values: object) -> list[Path]:
     return [*files, overrides_file({**settings, **values})]
 
 
-def stack(*, use_sim_time: bool, without: tuple[str, ...] = ()) -> list[Any]:
-    """Return the actions that start the processes of the node table, except those named ``without``."""
+def stack(*, use_sim_time: bool, without: tuple[str, ...] = (), **given: object) -> list[Any]:
+    """Return the actions that start the processes of the node table, except those named ``without``.
+
+    ``given`` are parameters that win over those of the files.
+    """
     wanted = [process for process in PROCESSES if process not in without]
-    values = {"use_sim_time": use_sim_time, "monitor": {"bus": "can" not in without}}
+    values = {"use_sim_time": use_sim_time, "monitor": {"bus": "can" not in without}, **given}
     return [
         SetEnvironmentVariable(PROFILE_VARIABLE, str(config_path("fastdds_shm.xml"))),
         OpaqueFunction(function=_processes, args=[wanted, values]),

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, Range
+from vision_msgs.msg import Detection2DArray
 
 from adas_perception.can.bus import BusError
 from adas_perception.can.car import CarEncoder, CarReceiver
@@ -37,6 +38,7 @@ from adas_perception.ros.table import NODES, STATES
 from adas_perception.safety.freshness import fresh
 from adas_perception.sim.camera import DEFAULT_CAMERA, CameraRenderer
 from adas_perception.sim.draw import draw_camera, draw_top_view
+from adas_perception.sim.driver import DriverScript, Phase
 from adas_perception.sim.recorder import Recorder, Row, save_record
 from adas_perception.sim.scenarios import scenario
 from adas_perception.sim.world import World
@@ -49,8 +51,9 @@ CAMERA, RADAR_FRONT, RADAR_CORNERS, ULTRASONIC, VIDEO = (2, 0), (2, 1), (4, 2), 
 # Real rangers are off at speed.
 ULTRASONIC_BELOW_MPS = 10.0
 READY_TIMEOUT_S = 60.0
-# No multiple of a sensor's period, so that no two samples in a row are alike.
-ROLLING_TICKS = 3
+# Before the drive the car rolls on the empty road, and is put back before the road ends. Not more often: what jumps
+# with the car looks as if it moved.
+ROLLING_S = 20.0
 # The clock stands still while a part of the stack lags by more than this: a slow computer drives the same scenario
 # in more wall time. After some vain waits the clock no longer waits for that part: it is dead.
 PATIENCE_S = 0.5
@@ -115,7 +118,8 @@ class SimVehicleNode(AdasNode):
         self.lanes = self.listen("lanes", PointCloud2, convert.to_lanes)
         self.objects = self.listen("objects", PointCloud2, convert.to_objects)
         odometry = self.listen("vehicle/odometry", Odometry, lambda m: convert.to_ego(m, None))
-        self._awaited: tuple[Input[Any], ...] = (self.lanes, self.objects, odometry)
+        boxes = self.listen("detections", Detection2DArray, convert.to_detections)
+        self._awaited: tuple[Input[Any], ...] = (self.lanes, self.objects, odometry, boxes)
         for topic in STATES:
             self.listen(topic, DiagnosticArray, convert.to_state, self._on_state)
         self.listen("safety/state", DiagnosticArray, lambda m: m.status[0], self._on_safety)
@@ -160,24 +164,22 @@ class SimVehicleNode(AdasNode):
             self._end.set_result(None)
 
     def _wait_for_stack(self) -> bool:
-        """Let clock and sensors run, the car rolling on the spot, until all nodes are heard and all functions there."""
+        """Let clock and sensors run, the car rolling, until all nodes are heard and all functions there."""
         wanted = {node.name for node in NODES}
         console = Console(stderr=True)
         deadline = time.monotonic() + READY_TIMEOUT_S
         renderer = CameraRenderer(self._scenario.road)
         with console.status("waiting for the nodes of the stack"):
-            tick, world = 0, None
+            tick, world = 0, self._rolling_world()
             while self._running and time.monotonic() < deadline:
-                # A picture that does not change although the car moves is a fault: the car rolls and is put back.
-                if world is None or tick % ROLLING_TICKS == 0:
-                    world = World(self._scenario, self.params.seed, start_ns=self._stamp_ns)
-                else:
-                    world.step(TICK_S)
                 self._publish(world, renderer, tick)
                 if wanted <= self._alive and self._mode == "NORMAL":
                     return True
                 time.sleep(TICK_S)
-                self._stamp_ns += nanoseconds(TICK_S)
+                world.step(TICK_S)
+                self._stamp_ns = world.stamp_ns
+                if world.time_s >= ROLLING_S:
+                    world = self._rolling_world()
                 tick += 1
         if not self._running:
             return False
@@ -185,6 +187,12 @@ class SimVehicleNode(AdasNode):
         reason = f"not heard: {missing}" if missing else f"the stack is {self._mode}: {self._reason}"
         console.print(f"adas: the stack did not get ready within {READY_TIMEOUT_S:.0f} s; {reason}")
         return False
+
+    def _rolling_world(self) -> World:
+        """Return the road of the drive without traffic, the driver keeping the speed at which the drive begins."""
+        driver = DriverScript((Phase(0.0, speed_mps=self._scenario.start_speed_mps),))
+        empty = replace(self._scenario, actors=(), driver=driver)
+        return World(empty, self.params.seed + 1, start_ns=self._stamp_ns)
 
     def _drive(self) -> int:
         world = World(self._scenario, self.params.seed, start_ns=self._stamp_ns)
@@ -233,8 +241,9 @@ class SimVehicleNode(AdasNode):
         self._vain_waits = Counter({part: self._vain_waits[part] + 1 for part in behind})
 
     def _behind(self, frames: int) -> list[str]:
-        """Return the parts of the stack that have not caught up with the clock."""
-        late = [i.topic for i in self._awaited if not fresh(i.value, self._stamp_ns, BEHIND_S)]
+        """Return the parts of the stack that have not caught up with the clock; a detector need not be there."""
+        heard = (i for i in self._awaited if i.value is not None)
+        late = [i.topic for i in heard if not fresh(i.value, self._stamp_ns, BEHIND_S)]
         return late + (["bus"] if self._lateral_frames <= frames else [])
 
     def _publish(self, world: World, renderer: CameraRenderer, tick: int) -> Picture | None:
