@@ -7,4 +7,4 @@ from adas_perception.ros.launching import arguments, stack
 
 def generate_launch_description():
     """Start all processes of the node table; parameters and the sensors' topics are arguments."""
-    return LaunchDescription([*arguments(precision="fp16"), *stack(use_sim_time=False)])
+    return LaunchDescription([*arguments(), *stack(use_sim_time=False)])

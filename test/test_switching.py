@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from adas_perception.inference import backend as backends
 from adas_perception.inference.backend import BackendUnavailableError, EngineAbsentError, ModelError, Settings
 from adas_perception.inference.cuda import DeviceLostError, DeviceMemoryError
 from adas_perception.inference.models import load_model_spec
@@ -118,6 +119,21 @@ def test_without_tensorrt_auto_says_what_is_missing_and_tensorrt_refuses(monkeyp
     with pytest.raises(ModelError, match="TensorRT cannot run it .TensorRT is not installed"):
         open_network(entry, "tensorrt", Settings())
     assert open_network(entry, "onnxruntime", Settings()).name == "onnxruntime"
+
+
+@pytest.mark.parametrize(("backend", "file"), [("openvino", "lane_v2_int8"), ("onnxruntime", "lane_v2")])
+def test_auto_precision_is_the_best_of_each_backend(backend, file, monkeypatch):
+    pytest.importorskip(backend)
+    taken = []
+    opener = backends._openers()[backend]
+    monkeypatch.setattr(backends, "_openers", lambda: {backend: lambda *a: taken.append(a) or opener(*a)})
+    open_network(load_model_spec("lane_v2"), backend, Settings(precision="auto"))
+    assert taken[0][0].stem == file and taken[0][1].precision == ("int8" if "int8" in file else "fp32")
+
+
+def test_a_model_without_variants_stays_fp32(shared_data, monkeypatch):
+    monkeypatch.setenv("ADAS_MODELS", str(shared_data / "models"))
+    assert open_network(load_model_spec("yolox_nano_416"), "cpu", Settings(precision="auto")).name
 
 
 def test_a_missing_engine_begins_a_build(monkeypatch):

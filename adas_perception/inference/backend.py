@@ -82,14 +82,17 @@ def load_backend(model: Path, backend: str = "auto", settings: Settings = _DEFAU
 
     Raises ModelError when the file is missing or broken or when no backend can run it.
     """
+    return load_chosen(backend, lambda name: (model, settings))
+
+
+def load_chosen(backend: str, choose: Callable[[str], tuple[Path, Settings]]) -> Backend:
+    """Load as load_backend does, where ``choose`` names the file and the settings for each backend."""
     if backend not in _CHOICES:
         raise ModelError(f"backend '{backend}' is unknown; choose {', '.join(_CHOICES)}")
-    if not model.is_file():
-        raise ModelError(f"{model}: no such model file; check the path in models.yaml")
-    if model.stat().st_size == 0:
-        raise ModelError(f"{model}: the model file is empty; fetch it again")
     refusals = []
     for name in _CHOICES[backend]:
+        model, settings = choose(name)
+        _expect_file(model)
         try:
             loaded = _openers()[name](model, settings)
         except BackendUnavailableError as error:
@@ -98,3 +101,10 @@ def load_backend(model: Path, backend: str = "auto", settings: Settings = _DEFAU
         loaded.reason = "; ".join(refusals) or ("asked for" if backend in BACKENDS else "first choice")
         return cast(Backend, loaded)
     raise ModelError(f"{model}: no backend can run it ({'; '.join(refusals)}); run 'adas check'")
+
+
+def _expect_file(model: Path) -> None:
+    if not model.is_file():
+        raise ModelError(f"{model}: no such model file; check the path in models.yaml")
+    if model.stat().st_size == 0:
+        raise ModelError(f"{model}: the model file is empty; fetch it again")

@@ -53,7 +53,10 @@ def prebuild(
     cuda: Cuda = "auto",
     cache: Folder = None,
 ) -> None:
-    """Build the engines of every model whose file is here, for an image or a first boot; returns at once when done."""
+    """Build the engines of every model whose file is here, for an image or a first boot; returns at once when done.
+
+    A model without a file of that precision is built in fp32, as the node would load it.
+    """
     from adas_perception.inference.backend import ModelAbsentError, ModelError
     from adas_perception.inference.models import load_model_spec, model_names
     from adas_perception.inference.tensorrt.options import BuildOptions
@@ -61,8 +64,10 @@ def prebuild(
     failed = 0
     for name in model_names():
         try:
-            core = dla_core if load_model_spec(name).kind == "lane" else -1
-            _, note = _ensure(name, BuildOptions(precision, dla_core=core), None, cuda, cache, False, False)
+            entry = load_model_spec(name)
+            held = precision if precision in entry.variants else "fp32"
+            core = dla_core if entry.kind == "lane" else -1
+            _, note = _ensure(name, BuildOptions(held, dla_core=core), None, cuda, cache, False, False)
             typer.echo(f"{name}: {note}")
         except ModelAbsentError:
             typer.echo(f"{name}: not on this machine, left out")

@@ -41,10 +41,12 @@ class LaneObjectParams(LaneParams):
     """Networks, backend and camera, beside the tuning of lane perception."""
 
     lane_model: str = param("lane_v2", "lane network, by its name in models.yaml")
-    object_model: str = param("", "object detector, by its name in models.yaml; empty: none")
+    object_model: str = param("object_v1", "object detector, by its name in models.yaml; empty: none")
     models_file: str = param("", "list of models; empty: the shipped models.yaml")
     backend: str = param("auto", "what runs the networks", choices=("auto", "tensorrt", "openvino", "onnxruntime"))
-    precision: str = param("fp32", "precision of the networks' files", choices=("fp32", "fp16", "int8"))
+    precision: str = param(
+        "auto", "of the networks' files; auto: the best of the backend", choices=("auto", "fp32", "fp16", "int8")
+    )
     dla_core: int = param(-1, "deep learning accelerator for the lane network; -1: the GPU", low=-1, high=1)
     cuda: str = param("auto", "library for TensorRT's memory", choices=CUDA_LIBRARIES)
     threads: int = param(2, "processor threads of a network", low=1, high=64)
