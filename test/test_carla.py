@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adas_perception.carla import signs
@@ -126,9 +126,17 @@ def ego_at(speed: float, accel: float = 0.0, gear: Gear = Gear.DRIVE) -> EgoStat
 @given(accelerations, angles, speeds)
 def test_a_gated_request_reaches_the_command_unchanged(accel, angle, speed):
     want = wanted(Request(accel, angle), DriverInput(1), 0.0, ego_at(speed), PEDALS)
-    command = ackermann(want, ego_at(speed))
+    command = ackermann(want, ego_at(speed, accel))
     assert (command.accel_mps2, command.steering_rad) == (accel, angle)
     assert command.speed_mps > 0.0
+
+
+@given(accelerations, accelerations, speeds)
+def test_only_a_hard_braking_that_is_missing_is_urged_and_never_weakened(accel, measured, speed):
+    command = ackermann(wanted(Request(accel), DriverInput(1), 0.0, ego_at(speed), PEDALS), ego_at(speed, measured))
+    assert command.accel_mps2 <= accel
+    if accel > -2.0 or measured <= accel:
+        assert command.accel_mps2 == accel
 
 
 def test_nobody_asks_then_the_driver_drives():
@@ -166,6 +174,7 @@ def test_reverse_is_a_negative_speed_engaged_at_standstill_only():
     assert wanted(Request(0.5, gear=Gear.REVERSE), DriverInput(1), 0.0, ego_at(5.0), PEDALS).gear is Gear.DRIVE
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(accelerations, speeds, st.floats(-9.0, 4.0), angles), min_size=1, max_size=30))
 def test_pedals_stay_in_range_and_never_fight_each_other(steps):
     pedals = Pedals(PEDALS)
@@ -268,6 +277,7 @@ def test_an_empty_road_answers_nothing(ring):
         assert echoes and all(math.isinf(echo.range_m) for echo in echoes), side
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.floats(0.4, 4.5))
 def test_a_wall_is_heard_at_its_distance_on_every_side(gap):
     rings = DepthRing(load_sensors(OBJECTS, REAR_AXLE_M).depth, RangerParams(), Vehicle(), Ring())

@@ -16,6 +16,8 @@ STANDSTILL_MPS = 0.1
 # the speed of so long ahead makes it use the whole acceleration. Speed 0 would be its emergency brake.
 AHEAD_S = 4.0
 CREEP_MPS = 0.01
+# It finds its brake by integrating what is missing; while a hard braking builds up, it is told of more than is missing.
+HARD_MPS2, URGE = 2.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def ackermann(want: Wanted, ego: EgoState) -> Ackermann:
     if want.hold:
         return Ackermann(0.0, min(want.accel_mps2, 0.0), want.steering_rad)
     speed = max(abs(ego.speed_mps) + AHEAD_S * want.accel_mps2, CREEP_MPS)
-    return Ackermann(direction * speed, want.accel_mps2, want.steering_rad)
+    missing = max(ego.accel_mps2 - want.accel_mps2, 0.0) if want.accel_mps2 < -HARD_MPS2 else 0.0
+    return Ackermann(direction * speed, want.accel_mps2 - URGE * missing, want.steering_rad)
 
 
 class Pedals:
