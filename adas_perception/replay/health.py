@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from adas_perception.replay.bags import BagError, BagReader, Unreadable
-from adas_perception.replay.inputs import STALE_S, InputFigures, InputWatch, intervals
+from adas_perception.replay.inputs import PAUSING, STALE_S, InputFigures, InputWatch, intervals
 from adas_perception.replay.recording import OTHER_CLOCK_NS, stamp_of
 from adas_perception.replay.topics import DRIVER, ODOMETRY, TYPES, Converter, Mounting, TopicError, choose, load_map
 from adas_perception.ros.convert import ConvertError
@@ -29,8 +29,6 @@ RATES: tuple[tuple[str, float, float], ...] = (
 )
 # Longer than so many usual intervals, and than this, is a gap; a bus alone makes no even rate.
 GAP_FACTOR, GAP_S = 2.5, 0.1
-# Rangers are off at speed: their pauses are no gaps.
-PAUSING = ("ultrasonic/",)
 ALWAYS = (ODOMETRY, DRIVER)
 
 

@@ -13,6 +13,8 @@ from adas_perception.types import nanoseconds, seconds
 STALE_S = 0.25
 # An interval longer than so many usual ones means that samples are missing.
 GAP_FACTOR = 1.8
+# Rangers are off at speed: their pauses are no gaps.
+PAUSING = ("ultrasonic/",)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def _figures(topic: str, heard: _Heard) -> InputFigures:
     stamps, ages = np.array(heard.stamps_ns, dtype=np.int64), np.array(heard.ages_ns, dtype=np.int64)
     gaps = intervals(heard.stamps_ns)
     usual_ns = float(np.median(gaps)) if len(gaps) else 0.0
-    long = gaps[gaps > GAP_FACTOR * usual_ns] if usual_ns else gaps[:0]
+    long = gaps[gaps > GAP_FACTOR * usual_ns] if usual_ns and not topic.startswith(PAUSING) else gaps[:0]
     return InputFigures(
         topic=topic,
         messages=len(stamps),
