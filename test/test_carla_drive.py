@@ -74,6 +74,7 @@ def test_acc_follows_and_aeb_stops_without_a_contact(drive):
     assert 10.0 < following[:, 2].min() and following[:, 2].max() < 45.0
     assert {s[Function.AEB] for s in states} & {"PARTIAL", "FULL"}
     assert rows[-1, 1] == pytest.approx(0.0, abs=0.05)
+    print(f"{door}: follows {following[-1, 2]:.1f} m behind, stands {rows[-1, 2]:.1f} m before the other car")
 
 
 def test_lka_keeps_the_drifting_car_in_its_lane(drive):

@@ -30,9 +30,9 @@ from adas_perception.safety.freshness import fresh
 from adas_perception.sim.driver import DriverScript, Phase
 from adas_perception.sim.scenarios import KMH
 
-pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(600)]
 
-READY_S = 40.0
+READY_S = 150.0
 PATIENCE_S = 5.0
 ALIVE_S = 0.15
 ROLLING_TICKS = 120
@@ -148,7 +148,7 @@ def drive(tmp_path_factory) -> Loop:
             loop = Loop(node, executor)
             began = time.monotonic()
             ready = loop.wait_until_ready()
-            assert ready, f"{loop.alive} {loop.mode}\n{log.read_text()[-3000:]}"
+            assert ready, f"{loop.alive} {loop.mode}\n{log.read_text()[-600:]}"
             loop.drive()
             loop.report(time.monotonic() - began)
     executor.shutdown()
