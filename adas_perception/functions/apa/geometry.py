@@ -18,6 +18,7 @@ from adas_perception.types import EgoState
 
 Array = NDArray[np.float64]
 _STRAIGHT = 1e-6
+_OUTSIDE_M = 1e-3
 TYRE_RADIUS_M = 0.33
 
 
@@ -161,6 +162,25 @@ class Body:
             return np.ones(len(poses), dtype=bool)
         lengthwise, sideways = self.beyond(poses, points)
         return np.asarray(((lengthwise >= margin_m) | (sideways >= margin_m)).all(axis=1), dtype=np.bool_)
+
+    def moved_out(self, pose: Pose, points: Array, margin_m: float) -> Array:
+        """Return the points as they may be while the body stands at a pose: at least ``margin_m`` away from it.
+
+        Those inside the body cannot be there and are left out.
+        """
+        if not len(points):
+            return points
+        lengthwise, sideways = (rows[0] for rows in self.beyond(np.array([pose], dtype=np.float64), points))
+        near = np.maximum(lengthwise, sideways)
+        missing = np.where(near < margin_m, margin_m + _OUTSIDE_M - near, 0.0)
+        c, s = math.cos(pose.yaw_rad), math.sin(pose.yaw_rad)
+        dx, dy = points[:, 0] - pose.x_m, points[:, 1] - pose.y_m
+        along_m, across_m = c * dx + s * dy, c * dy - s * dx
+        ahead = lengthwise > sideways
+        forth = np.where(ahead, np.sign(along_m - self.middle_m) * missing, 0.0)
+        left = np.where(ahead, 0.0, np.sign(across_m) * missing)
+        moved = points + np.column_stack((c * forth - s * left, s * forth + c * left))
+        return np.asarray(moved[near > 0.0], dtype=np.float64)
 
     def clearance(self, pose: Pose, points: Array) -> float:
         """Return the distance from the body to the nearest point, negative when it is inside."""

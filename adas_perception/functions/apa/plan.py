@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,8 @@ class PlanParams(Params):
 
     steering_rad: float = param(0.52, "road-wheel angle of the arcs", unit="rad", low=0.2, high=1.2)
     tight_steering_rad: float = param(0.55, "the same where nothing else helps", unit="rad", low=0.2, high=1.2)
-    margin_m: float = param(0.11, "free space around the body", unit="m", low=0.1, high=0.5)
+    wide_margin_m: float = param(0.17, "free space around the body where there is room", unit="m", low=0.1, high=0.5)
+    margin_m: float = param(0.11, "the same where there is less", unit="m", low=0.1, high=0.5)
     tight_margin_m: float = param(0.10, "the same where nothing else helps", unit="m", low=0.1, high=0.5)
     kerb_margin_m: float = param(0.06, "free space between tyres and kerb", unit="m", low=0.0, high=0.5)
     street_m: float = param(6.3, "width of street that may be used", unit="m", low=3.0, high=15.0)
@@ -50,6 +51,7 @@ class PlanParams(Params):
     step_m: float = param(0.05, "distance of the poses that are checked", unit="m", low=0.01, high=0.2)
     connect_max: int = param(10, "connections of a pose that are checked", low=1, high=48)
     nodes_max: int = param(60_000, "most poses of the general search", low=10, high=1_000_000)
+    wide_nodes_max: int = param(8_000, "the same as long as room is looked for", low=10, high=1_000_000)
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,19 @@ class Planner:
     def planning(self, scene: Scene) -> Planning:
         """Plan in small pieces of work, a few milliseconds each: a generator that returns what ``plan`` returns."""
         p = self._p
-        for steering_rad, margin_m in ((p.steering_rad, p.margin_m), (p.tight_steering_rad, p.tight_margin_m)):
+        for steering_rad, margin_m, nodes in (
+            (p.steering_rad, p.wide_margin_m, p.wide_nodes_max),
+            (p.steering_rad, (p.wide_margin_m + p.margin_m) / 2.0, p.wide_nodes_max),
+            (p.steering_rad, p.margin_m, p.nodes_max),
+            (p.tight_steering_rad, p.tight_margin_m, p.nodes_max),
+        ):
             self.radius_m, self._margin_m = self._wheelbase_m / math.tan(steering_rad), margin_m
-            if not self._free(scene, np.array([scene.goal], dtype=np.float64)):
+            seen = replace(scene, points=self._body.moved_out(scene.start, scene.points, margin_m))
+            if not self._free(seen, np.array([scene.goal], dtype=np.float64)):
                 continue
-            found = yield from self._out_by_stroke(scene)
+            found = yield from self._out_by_stroke(seen)
             if not found:
-                found = yield from self._search(scene)
+                found = yield from self._search(seen, nodes)
             if found:
                 return backwards(found)
         return None
@@ -154,11 +162,11 @@ class Planner:
 
     # --- general search ---
 
-    def _search(self, scene: Scene) -> Planning:
+    def _search(self, scene: Scene, nodes_max: int) -> Planning:
         """Return the path with the fewest moves out of the slot, and on to the car."""
         near = np.hypot(scene.points[:, 0] - scene.goal.x_m, scene.points[:, 1] - scene.goal.y_m) < _SLOT_M
         inner = Scene(scene.points[near], scene.start, scene.goal, scene.low)
-        waves = Waves(scene.goal, self.radius_m, lambda poses: self._fits(inner, poses), self._p.nodes_max)
+        waves = Waves(scene.goal, self.radius_m, lambda poses: self._fits(inner, poses), nodes_max)
         found: list[int] = []
         began: tuple[int, int] | None = None
         since = 0

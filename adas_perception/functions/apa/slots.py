@@ -165,7 +165,7 @@ class SideScan:
                 if now:
                     now.behind.append(sample)
                 continue
-            if now and sample.lateral_m < now.nearest_m - self._p.edge_m:
+            if now and sample.lateral_m < now.nearest_m - _BACKGROUND_M:
                 # What came before was the background.
                 obstacles.pop()
                 if obstacles:
@@ -191,7 +191,7 @@ class SideScan:
         street = self._street
         if street is None or passed < self._p.obstacle_m or not self._p.shortest_m <= length <= self._p.longest_m:
             return None
-        row = min(start_y, end_y)
+        row = min(start_y, end_y, before.face(1), after.face(-1))
         # Near its ends one sees the far corners of the neighbours, not the back of the gap.
         quarter = length / 4.0
         inner = [s.lateral_m for s in before.behind if start + quarter <= s.x_m <= end - quarter]
@@ -225,12 +225,21 @@ class _Obstacle:
         most = way * beyond.x_m - (row - beyond.y_m) * math.tan(half_cone_rad)
         return way * (least + max(most, least)) / 2.0, row
 
+    def face(self, way: int) -> float:
+        """Return the lateral of what sticks out farthest of the car at the end (``way`` 1) or the begin (-1)."""
+        last_x = self.seen[-1].x_m if way > 0 else self.seen[0].x_m
+        return _lowest([s.lateral_m for s in self.seen if abs(last_x - s.x_m) <= _FACE_M], share=8)
+
 
 # So far from the last echo the row is taken to run straight; echoes so much farther than it are from its corner.
 _CORNER_REGION_M = 1.6
 _CORNER_M = 0.04
+# Length of a neighbour's face that tells how far it stands out.
+_FACE_M = 4.0
 # In a narrow gap the echoes of both its corners nearly meet; a missed echo leaves a shorter hole.
 _FLICKER_M = 0.3
+# What lies so much deeper than the next obstacle is what is behind the row; less is a neighbour that stands askew.
+_BACKGROUND_M = 1.0
 
 
 def _corner(way: int, sample: Sample, row_m: float) -> float:
@@ -239,6 +248,6 @@ def _corner(way: int, sample: Sample, row_m: float) -> float:
     return way * sample.x_m - math.sqrt(max(sample.range_m**2 - beside**2, 0.0))
 
 
-def _lowest(values: Sequence[float]) -> float:
+def _lowest(values: Sequence[float], share: int = 4) -> float:
     """Return the lower quartile: most echoes of a face come from beside it, and noise is on both sides."""
-    return sorted(values)[len(values) // 4]
+    return sorted(values)[len(values) // share]
