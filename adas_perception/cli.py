@@ -43,6 +43,9 @@ app.command()(view)
 app.command()(replay)
 app.add_typer(bag_app, name="bag")
 
+# The extra that brings a package, where it is not `tools`.
+EXTRAS = {"rerun": "view", "rclpy": "ros", "torch": "train"}
+
 Out = Annotated[Path, typer.Option(help="folder for the results")]
 Preset = Annotated[str, typer.Option(help="preset laid over the parameters, for example 'guide'")]
 
@@ -179,7 +182,8 @@ def main() -> None:
     try:
         app()
     except ModuleNotFoundError as error:
-        print(f"adas: this needs the package {error.name}: pip install 'adas_perception[tools]'", file=sys.stderr)
+        extra = EXTRAS.get((error.name or "").split(".")[0], "tools")
+        print(f"adas: this needs the package {error.name}: pip install 'adas_perception[{extra}]'", file=sys.stderr)
         sys.exit(2)
     except (BusError, ModelError, ParameterError, FileNotFoundError) as error:
         print(f"adas: {error}", file=sys.stderr)

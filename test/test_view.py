@@ -20,7 +20,7 @@ from rich.console import Console
 
 from adas_perception import types as t
 from adas_perception.alerts import load_alerts
-from adas_perception.params import NAMESPACE
+from adas_perception.params import NAMESPACE, ParameterError
 from adas_perception.perception.camera import CameraModel
 from adas_perception.pipeline import load_config
 from adas_perception.replay.bags import BagWriter
@@ -310,6 +310,12 @@ def test_a_simulated_drive_is_drawn_and_as_a_bag_is_drawn_the_same(tmp_path):
 def test_a_row_of_the_scorecard_can_be_shown():
     seen = from_simulation("A01#2", "", load_config())
     assert {next(seen).topic for _ in range(3)} >= {"camera/camera_info", "camera/image"}
+
+
+@pytest.mark.parametrize(("name", "says"), [("demmo", "is no drive (demo, "), ("A01#0", "A01 has the runs 1 to")])
+def test_a_drive_that_is_none_is_named_with_the_remedy(name, says):
+    with pytest.raises(ParameterError, match=re.escape(says)):
+        next(from_simulation(name, "", load_config()))
 
 
 def test_a_message_that_cannot_be_used_is_told():

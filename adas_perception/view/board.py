@@ -22,7 +22,6 @@ class Board:
         self.latest: dict[str, Any] = {}
         self.states: dict[Function, FunctionState] = {}
         self.health: dict[str, Health] = {}
-        self.rejected: dict[str, int] = defaultdict(int)
         self._arrivals: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=400))
         self._book = AlertBook(table)
 
@@ -41,10 +40,6 @@ class Board:
         if arrivals and now_ns < arrivals[-1]:  # the clock stepped back
             arrivals.clear()
         arrivals.append(now_ns)
-
-    def reject(self, topic: str) -> None:
-        """Count a message that could not be read."""
-        self.rejected[topic] += 1
 
     def rate_hz(self, key: str, now_ns: int) -> float:
         """Return how often samples of ``key`` have come within the last two seconds, from their spacing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Protocol
 from adas_perception.alerts import Alert, Priority, load_alerts
 from adas_perception.params import Config
 from adas_perception.pipeline import load_config
+from adas_perception.replay.bags import BagError
 from adas_perception.resources import config_path
 from adas_perception.types import Level, nanoseconds
 from adas_perception.view.board import Board
@@ -118,6 +120,9 @@ def run_view(options: Options) -> int:
             watch(show.take, mounting_of(config), options.camera)
     except KeyboardInterrupt:
         pass
+    except BagError as error:
+        print(f"adas: {error}", file=sys.stderr)
+        return 2
     finally:
         log.close()
     if options.file:

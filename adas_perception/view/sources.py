@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from adas_perception.params import Config
+from adas_perception.params import Config, ParameterError
 from adas_perception.perception.radar import RadarClusterer, RadarParams
 from adas_perception.perception.ultrasonic import UltrasonicParams, UltrasonicRing
 from adas_perception.pipeline import Output, load_pipeline
@@ -18,7 +18,7 @@ from adas_perception.ros.convert import ConvertError
 from adas_perception.sim.loop import drive
 from adas_perception.sim.scenarios import SCENARIOS, scenario
 from adas_perception.sim.scorecard.play import Conditions, new_world
-from adas_perception.sim.scorecard.rows import load_rows, select
+from adas_perception.sim.scorecard.rows import load_rows
 from adas_perception.sim.scorecard.stage import Stage
 from adas_perception.sim.suite import SensorSuite
 from adas_perception.sim.world import World
@@ -67,7 +67,7 @@ def _from_bag(path: Path, mounting: Mounting) -> Iterator[Seen]:
 
 
 def from_simulation(name: str, preset: str, config: Config, pictures: bool = True) -> Iterator[Seen]:
-    """Drive the closed loop and yield all that its stack sees and says; raises ParameterError or ValueError.
+    """Drive the closed loop and yield all that its stack sees and says; raises ParameterError.
 
     ``name`` is a drive ('demo') or a row of the scorecard ('A01', its first run; 'P01#3', its third).
     """
@@ -82,8 +82,13 @@ def _stage(name: str) -> Stage:
     if name in SCENARIOS:
         return Stage(scenario(name))
     row, _, number = name.partition("#")
-    cases = [case for found in select(load_rows(), row) for case in found.cases]
-    return cases[min(max(int(number or 1), 1), len(cases)) - 1].manoeuvre.stage()
+    cases = [case for found in load_rows() if found.id == row for case in found.cases]
+    if not cases:
+        drives = ", ".join(SCENARIOS)
+        raise ParameterError(f"--sim: '{name}' is no drive ({drives}) and no row of the scorecard ('A01', 'P01#3')")
+    if number and not (number.isdecimal() and 1 <= int(number) <= len(cases)):
+        raise ParameterError(f"--sim: {row} has the runs 1 to {len(cases)}, not '{number}'")
+    return cases[int(number or 1) - 1].manoeuvre.stage()
 
 
 class _Recorder(SensorSuite):

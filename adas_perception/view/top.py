@@ -30,9 +30,8 @@ def run_top(language: str, seconds: float = 0.0) -> int:
     board = Board(load_alerts(config_path("alerts.yaml")))
 
     def take(seen: Seen) -> None:
-        if seen.sample is None:
-            board.reject(seen.topic)
-        else:
+        # The nodes tell in their heartbeats of messages that cannot be used.
+        if seen.sample is not None:
             board.take(*seen)
 
     mounting = mounting_of(Config(config_path("adas.yaml")))
