@@ -243,6 +243,17 @@ def test_a_valid_link_has_good_frames_and_few_errors(seen: list[Status]) -> None
         assert not (before.trust is not NO_DATA and window.trust is NO_DATA)
 
 
+def test_two_errors_at_the_start_are_borne_and_three_are_not() -> None:
+    starting = Window(INIT, (INITIAL, BAD, BAD))
+    assert starting.add(OK).trust is VALID
+    assert starting.add(BAD).trust is INVALID
+
+
+def test_a_link_that_was_invalid_bears_no_error() -> None:
+    assert Window(INVALID, (OK, OK)).add(OK).trust is VALID
+    assert Window(INVALID, (BAD, OK, OK)).add(OK).trust is INVALID
+
+
 def test_the_shipped_window() -> None:
     """Three wrong CRCs within ten checks break the link, three good frames mend it; the first good one starts it."""
     window = Window().add(INITIAL).add(OK)

@@ -11,7 +11,7 @@ from adas_perception.safety.arbitration import Reason
 from adas_perception.safety.chain import SafetyChain
 from adas_perception.safety.faults import NEEDS, Fault, FaultKind
 from adas_perception.safety.monitor import Mode, Monitor, MonitorParams
-from adas_perception.types import DriverInput, EgoState, Function, FunctionState, Level, Request
+from adas_perception.types import DriverInput, EgoState, Function, FunctionState, Level, RadarTargets, Request
 
 TICK_NS = 25_000_000
 ALL_NODES = {node for nodes in NEEDS.values() for node in nodes}
@@ -30,7 +30,7 @@ class Rig:
         self.states: dict[Function, FunctionState] = {}
         self.ego = EgoState(self.now, speed_mps=20.0)
         self.driver = DriverInput(self.now)
-        self.acc_state = "ACTIVE"
+        self.first_state, self.acc_state = "STANDBY", "ACTIVE"
 
     def run(self, seconds: float, dead: tuple[object, ...] = (), accel: float | None = 0.5, **driver):
         output = None
@@ -42,9 +42,8 @@ class Rig:
                 value = accel if function is Function.ACC else None
                 self.requests[function] = Request(function, self.now, accel_mps2=value)
             if Function.ACC not in dead:
-                self.states[Function.ACC] = FunctionState(
-                    Function.ACC, self.now, Level.OK, self.acc_state, "NONE"
-                )
+                state = self.acc_state if Function.ACC in self.states else self.first_state
+                self.states[Function.ACC] = FunctionState(Function.ACC, self.now, Level.OK, state, "NONE")
             if "vehicle" not in dead:
                 obeyed = output.command.accel_mps2 if output else self.ego.accel_mps2
                 self.ego = replace(self.ego, stamp_ns=self.now, accel_mps2=obeyed or 0.0)
@@ -80,6 +79,24 @@ def test_losing_lane_keeping_leaves_cruise_control_running(rig):
     output = rig.run(0.5, dead=("lka", Function.LKA))
     assert output.mode is Mode.DEGRADED
     assert output.command.longitudinal is Function.ACC
+
+
+@pytest.mark.parametrize("side", ["rear_left", "rear_right"])
+def test_one_silent_rear_radar_takes_the_blind_spot_warning_only(rig, side):
+    def listen(seconds: float, sensors: tuple[str, ...]):
+        output = None
+        for _ in range(round(seconds / 0.05)):
+            for sensor in sensors:
+                rig.chain.take(rig.now, RadarTargets(rig.now, sensor))
+            output = rig.run(0.05)
+        return output
+
+    assert listen(1.5, ("rear_left", "rear_right")).mode is Mode.NORMAL
+    other = ({"rear_left", "rear_right"} - {side}).pop()
+    output = listen(0.3, (other,))
+    assert output.allowed == set(NEEDS) - {Function.BSD}
+    assert output.reason == "rear radars: no samples arrive"
+    assert listen(2.0, ("rear_left", "rear_right")).mode is Mode.NORMAL
 
 
 def test_losing_the_objects_behind_acc_brings_the_car_to_a_gentle_stop(rig):
@@ -119,6 +136,43 @@ def test_a_function_lost_while_engaged_does_not_restart_into_active(rig):
     assert Function.ACC not in output.allowed
     rig.acc_state = "STANDBY"
     assert Function.ACC in rig.run(0.1).allowed
+
+
+@pytest.mark.parametrize(("state", "allowed"), [("ACTIVE", False), ("HOLD", False), ("STANDBY", True)])
+def test_a_monitor_that_was_started_again_does_not_set_a_running_acc_in_motion(state, allowed):
+    rig = Rig()
+    rig.first_state = rig.acc_state = state
+    output = rig.run(2.0, accel=1.0)
+    assert (Function.ACC in output.allowed) is allowed
+    assert allowed or output.command.accel_mps2 is None
+    rig.acc_state = "STANDBY"
+    rig.run(0.05)
+    rig.acc_state = "ACTIVE"
+    assert rig.run(0.05).command.longitudinal is Function.ACC
+
+
+def test_a_parking_manoeuvre_is_not_taken_up_by_a_new_monitor():
+    monitor, now = Monitor(MonitorParams(), Limits()), 10_000_000_000
+    states = {Function.APA: FunctionState(Function.APA, now, Level.OK, "MANOEUVRING", "NONE")}
+    for _ in range(60):
+        now += TICK_NS
+        requests = {f: Request(f, now) for f in SENSED}
+        verdict = monitor.step(
+            now, requests, states, EgoState(now, 1.0), DriverInput(now), dict.fromkeys(ALL_NODES, now)
+        )
+    assert verdict.allowed == set(NEEDS) - {Function.APA}
+
+
+def test_emergency_braking_is_taken_up_by_a_new_monitor():
+    monitor, now = Monitor(MonitorParams(), Limits()), 10_000_000_000
+    states = {Function.AEB: FunctionState(Function.AEB, now, Level.ERROR, "FULL", "THREAT")}
+    for _ in range(60):
+        now += TICK_NS
+        requests = {f: Request(f, now) for f in SENSED}
+        verdict = monitor.step(
+            now, requests, states, EgoState(now, 20.0), DriverInput(now), dict.fromkeys(ALL_NODES, now)
+        )
+    assert Function.AEB in verdict.allowed
 
 
 def test_without_vehicle_state_nothing_is_asked_for(rig):
@@ -243,6 +297,7 @@ def monitor_step(monitor, now, *, acc="ACTIVE", accel=0.5, ego_age_ms=0, driver=
 
 def ready(**params) -> tuple[Monitor, int]:
     monitor, now = Monitor(MonitorParams(**params), Limits()), 10_000_000_000
+    monitor_step(monitor, now, acc="STANDBY")
     for _ in range(60):
         now += TICK_NS
         monitor_step(monitor, now)
@@ -346,6 +401,7 @@ def test_the_age_of_the_vehicle_state(age_ms, mode):
 def test_functions_recover_whatever_else_is_lost():
     monitor, now = Monitor(MonitorParams(), Limits()), 10_000_000_000
     lost = (Fault(FaultKind.STALE_REQUEST, "aeb"),)
+    monitor_step(monitor, now, acc="STANDBY")
     for tick in range(60):
         verdict = monitor_step(monitor, now + tick * TICK_NS, found=lost)
     assert verdict.allowed == set(NEEDS) - {Function.AEB}

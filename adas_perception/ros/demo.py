@@ -27,7 +27,8 @@ LOG_LINES = 15
 class Drive:
     """What to drive; ``can_interface`` 'auto' takes vcan0 where it exists, else a loopback server.
 
-    ``kill`` is '' or 'process@seconds', for example 'tracking@12'; ``halt`` halts that process instead of ending it.
+    ``kill`` is '' or 'process@seconds', for example 'tracking@12'; ``halt`` halts that process instead of ending it,
+    and with ``revive`` one that has ended is started again, as ``adas up`` does.
     """
 
     scenario: str = "demo"
@@ -37,6 +38,7 @@ class Drive:
     can_channel: str = ""
     kill: str = ""
     halt: bool = False
+    revive: bool = False
 
 
 @contextmanager
@@ -90,16 +92,18 @@ def drive_stack(drive: Drive) -> int:
                 parameters |= {"kill_name": plan[0], "kill_pid": victim, "kill_at_s": plan[1], "halt": drive.halt}
             with Stack(ros_arguments(files, parameters), env) as car:
                 car.start(SIM_VEHICLE)
-                return _watch(stack, car, f"{plan[0]}_process" if plan else "", log_path)
+                return _watch(stack, car, f"{plan[0]}_process" if plan else "", drive.revive, log_path)
 
 
-def _watch(stack: Stack, car: Stack, victim: str, log_path: Path) -> int:
+def _watch(stack: Stack, car: Stack, victim: str, revive: bool, log_path: Path) -> int:
     """Wait for the end of the drive; a process other than ``victim`` that ends before is an error."""
     while True:
         status = car.ended().get(SIM_VEHICLE)
         if status is not None:
             return status
         dead = {name: code for name, code in stack.ended().items() if name != victim}
+        if not dead and revive:
+            stack.revive()
         if dead:
             name, code = next(iter(dead.items()))
             print(f"adas: {name} ended with status {code}; the end of {log_path}:\n{_tail(log_path)}", file=sys.stderr)

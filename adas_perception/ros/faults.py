@@ -27,6 +27,8 @@ MOMENTS = {"short_follow": 2.5, "short_drift": 3.0}
 DRIFT_VICTIMS = ("perception", "tracking", "driving", "safety")
 # Without these the bus says nothing, or "no request".
 LAST_METRES = ("safety", "can")
+# Whatever comes back after these were lost, only the driver sets the car in motion again.
+RESTS_ON_ACC = ("tracking", "driving", "safety", "can")
 HOG = "while True: pass"
 
 
@@ -48,9 +50,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened: time to detection (NaN: none needed), the mode reached, the strongest request, and complaints."""
+    """What happened: the mode reached, the strongest request, and complaints.
+
+    ``seen_s`` passed from the fault to its detection (NaN: none needed), ``back_s`` until the process was heard again
+    (NaN: not within the drive).
+    """
 
     seen_s: float
+    back_s: float
     mode: str
     strongest_mps2: float
     complaints: tuple[str, ...]
@@ -72,20 +79,25 @@ def run_faults(out: Path, pattern: str = "", hogs: int = 0) -> int:
     for case in chosen:
         outcome = play(case, out / case.name.replace(": ", "_").replace(" ", "_"))
         passed += not outcome.complaints
-        seen = "-" if math.isnan(outcome.seen_s) else f"{outcome.seen_s:.2f} s"
+        seen, back = (_shown(moment) for moment in (outcome.seen_s, outcome.back_s))
         word = "; ".join(outcome.complaints) or "pass"
-        console.print(f"{case.name}: seen {seen}, {outcome.mode}, strongest {outcome.strongest_mps2:.1f} m/s2: {word}")
+        figures = f"seen {seen}, back {back}, {outcome.mode}, strongest {outcome.strongest_mps2:.1f} m/s2"
+        console.print(f"{case.name}: {figures}: {word}")
     console.print(f"{passed} of {len(chosen)} passed")
     return 0 if passed == len(chosen) else 1
+
+
+def _shown(moment_s: float) -> str:
+    return "-" if math.isnan(moment_s) else f"{moment_s:.2f} s"
 
 
 def play(case: Case, out: Path) -> Outcome:
     """Drive one case on real processes."""
     kill = f"{case.process}@{MOMENTS[case.scenario]}" if case.process else ""
     with _busy(case.hogs):
-        status = drive_stack(Drive(case.scenario, out, kill=kill, halt=case.halt))
+        status = drive_stack(Drive(case.scenario, out, kill=kill, halt=case.halt, revive=True))
     if status:
-        return Outcome(math.nan, "", 0.0, (f"the drive ended with status {status}",))
+        return Outcome(math.nan, math.nan, "", 0.0, (f"the drive ended with status {status}",))
     return judge(load_record(out), case)
 
 
@@ -106,21 +118,30 @@ def judge(record: Record, case: Case) -> Outcome:
     complaints = list(outside_limits(record))
     if np.max(s["contact"]) > 0.0:
         complaints.append("contact")
-    began = next((n.time_s for n in record.notes if n.text.startswith("killed")), math.nan)
-    after = s["time_s"] >= began + DETECTION_S
+    began = _noted(record, "killed")
+    back = _noted(record, "back")
+    later = s["time_s"] >= began + DETECTION_S
+    gone = later & ~(s["time_s"] >= back)
     modes = [c for c in record.states if c.function == "safety" and c.time_s >= began]
     seen = modes[0].time_s - began if modes else math.nan
     if case.process in LAST_METRES:
         quiet = np.isnan(s["accel_request_mps2"]) & np.isnan(s["steering_request_rad"]) & (s["time_s"] > began)
         seen = float(s["time_s"][np.argmax(quiet)]) - began if quiet.any() else math.inf
-        if not quiet[after].all():
+        if not quiet[gone].all():
             complaints.append("requests although the last metres are dead")
     elif case.process and not modes:
         complaints.append("not seen")
     if case.process and not seen <= DETECTION_S + 2 * TICK_S:
         complaints.append(f"seen after {seen:.2f} s")
+    if case.process in RESTS_ON_ACC and np.any(s["accel_request_mps2"][later] > 0.0):
+        complaints.append("restarts into active")
     asked = s["accel_request_mps2"][np.isfinite(s["accel_request_mps2"])]
-    return Outcome(seen, modes[-1].state if modes else "", float(asked.min()) if len(asked) else 0.0, tuple(complaints))
+    strongest = float(asked.min()) if len(asked) else 0.0
+    return Outcome(seen, back - began, modes[-1].state if modes else "", strongest, tuple(complaints))
+
+
+def _noted(record: Record, what: str) -> float:
+    return next((note.time_s for note in record.notes if note.text.startswith(what)), math.nan)
 
 
 def outside_limits(record: Record) -> Iterator[str]:

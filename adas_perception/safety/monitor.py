@@ -7,7 +7,8 @@ Modes
   DISENGAGED   the vehicle state is missing or contradicts itself: ask for nothing
 
 A lost function returns after it has been healthy for ``recovery_s``. One that was lost while engaged stays locked
-until it reports that it is no longer engaged: nothing restarts into active. FALLBACK ends by the driver only.
+until it reports that it is no longer engaged: nothing restarts into active. So does comfort that is engaged when the
+monitor first hears of it: then it is the monitor that was started again. FALLBACK ends by the driver only.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ ENGAGED: dict[Function, tuple[str, ...]] = {
     Function.AEB: ("PARTIAL", "FULL", "HOLD"),
     Function.APA: ("MANOEUVRING",),
 }
+COMFORT = frozenset({Function.ACC, Function.APA})
 # A function may notice the loss of its input first and let go: for this long it still counts as engaged.
 ENGAGED_MEMORY_S = 0.5
 
@@ -91,6 +93,7 @@ class Monitor:
         self._healthy_since: dict[Function, int] = {}
         self._available: set[Function] = set()
         self._locked: set[Function] = set()
+        self._known: set[Function] = set()
         self._engaged_ns: dict[Function, int] = {}
         self._fallback = False
 
@@ -116,8 +119,10 @@ class Monitor:
         driver_acts = driver_ok and self._driver_acts(driver)
         lost = self._update_available(now_ns, affected(faults))
         lost_control = lost & self._update_engaged(now_ns, states, driver_acts)
-        if lost_control or self._locked:
-            self._locked = {f for f in self._locked | lost_control if _engaged(f, states)}
+        unknown = COMFORT & states.keys() - self._known
+        self._known |= unknown
+        if lost_control or self._locked or unknown:
+            self._locked = {f for f in self._locked | lost_control | unknown if _engaged(f, states)}
         self._fallback = not driver_acts and (self._fallback or bool(lost_control))
         allowed = frozenset(self._available - self._locked)
         return Verdict(

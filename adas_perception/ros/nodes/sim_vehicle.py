@@ -59,6 +59,8 @@ ROLLING_S = 20.0
 PATIENCE_S = 0.5
 VAIN_WAITS = 4
 BEHIND_S = 0.1
+# What a process said before it was killed may arrive for this long.
+ECHO_S = 0.2
 RECEIVE_TIMEOUT_S = 0.1
 TOP_VIEW_PX = 200
 
@@ -101,6 +103,9 @@ class SimVehicleNode(AdasNode):
         self._network_ms = math.nan
         self._states: dict[Function, FunctionState] = {}
         self._victim = self.params.kill_pid
+        self._victims = {node.name for node in NODES if node.process == self.params.kill_name}
+        self._killed_ns: int | None = None
+        self._back = False
         self._running = True
         self.finished = self._end = Future()
         self._create_topics()
@@ -135,6 +140,8 @@ class SimVehicleNode(AdasNode):
 
     def _on_heartbeat(self, status: DiagnosticStatus) -> None:
         self._alive.add(status.name)
+        killed = self._killed_ns is not None and self._stamp_ns - self._killed_ns > nanoseconds(ECHO_S)
+        self._back |= killed and status.name in self._victims
         for value in status.values:
             if value.key == "network_ms":
                 self._network_ms = float(value.value)
@@ -221,11 +228,14 @@ class SimVehicleNode(AdasNode):
         return 0
 
     def _kill(self, time_s: float, recorder: Recorder) -> None:
-        """End the process that this drive is to survive."""
+        """End the process that this drive is to survive; note when it is heard again."""
         if self._victim and time_s >= self.params.kill_at_s:
             os.kill(self._victim, signal.SIGSTOP if self.params.halt else signal.SIGKILL)
-            self._victim = 0
+            self._victim, self._killed_ns = 0, self._stamp_ns
             recorder.note(time_s, f"killed {self.params.kill_name}")
+        if self._back and self._killed_ns is not None:
+            self._killed_ns = None
+            recorder.note(time_s, f"back {self.params.kill_name}")
 
     def _pace(self, began: float, tick: int) -> None:
         """Wait for the wall clock, and for the stack to answer this tick."""
