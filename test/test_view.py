@@ -1,26 +1,18 @@
-"""Looking at the stack: the board's rates and ages, the terminal's picture, what is drawn, bags, drives, layouts."""
+"""Looking at the stack: messages, rates and ages, what is drawn, bags and simulated drives."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import math
-import os
-import pty
 import re
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
-from rich.console import Console
 
 from adas_perception import types as t
 from adas_perception.alerts import load_alerts
-from adas_perception.params import NAMESPACE, ParameterError
+from adas_perception.params import ParameterError
 from adas_perception.perception.camera import CameraModel
 from adas_perception.pipeline import load_config
 from adas_perception.replay.bags import BagWriter
@@ -29,12 +21,13 @@ from adas_perception.replay.topics import Mounting
 from adas_perception.resources import config_path
 from adas_perception.ros import convert
 from adas_perception.ros.convert.messages import DiagnosticArray, DiagnosticStatus, KeyValue
-from adas_perception.ros.table import NODES, RADAR_TOPICS, ULTRASONIC_TOPICS
+from adas_perception.ros.table import NODES
 from adas_perception.safety.chain import SafetyOutput
 from adas_perception.safety.faults import Fault, FaultKind
 from adas_perception.safety.monitor import Mode
-from adas_perception.view import drawing, terminal
+from adas_perception.view import drawing, primitives
 from adas_perception.view.board import Board
+from adas_perception.view.primitives import Note
 from adas_perception.view.reading import (
     SCENE,
     TERMINAL,
@@ -132,52 +125,6 @@ def test_who_is_silent_raises_no_alert_by_the_last_it_said():
     assert board.alerts(5000 * MS) == ()
 
 
-# --- the terminal ---
-
-
-def driven() -> Board:
-    state = t.FunctionState(t.Function.AEB, 0, t.Level.ERROR, "FULL", "THREAT", {"ttc_s": 0.8, "gap_m": 12.34})
-    figures = {"frames sent": 1234.0, "frames dropped": 2.0, "WheelSpeeds wrong CRC": 3.0}
-    return board_of(
-        (0, "aeb/state", state),
-        (0, "safety/state", SafetyView(0, Mode.FALLBACK, True, "aeb", "lka", (), "radar: node is silent")),
-        (0, "heartbeat", Health("can_bridge", t.Level.WARN, "end-to-end protection fails", figures)),
-        (0, "vehicle/odometry", t.EgoState(0, 20.0)),
-        (0, "command", t.Command(0, -6.0, 0.01, t.Function.AEB, t.Function.LKA)),
-        (0, "lanes", t.LaneLines(0)),
-    )  # fmt: skip
-
-
-def rendered(board: Board, now_ns: int, language: str, width: int = 80) -> list[str]:
-    console = Console(width=width, record=True, file=open(os.devnull, "w"), color_system="truecolor")
-    console.print(terminal.screen(board, now_ns, language))
-    return console.export_text().splitlines()
-
-
-@pytest.mark.parametrize("language", ["en", "ko"])
-def test_the_screen_fits_a_terminal_of_80_by_24_and_says_what_matters(language):
-    from rich.cells import cell_len
-
-    lines = rendered(driven(), 100 * MS, language)
-    assert len(lines) <= 24 and max(map(cell_len, lines)) <= 80
-    text = "\n".join(lines)
-    for word in ("FALLBACK", "FULL", "THREAT", "ttc 0.8 s", "gap 12.3 m", "72.0 km/h", "-6.00 m/s2", "E2E", "1234"):
-        assert word in text, f"{word} missing in\n{text}"
-    assert ("긴급 제동" if language == "ko" else "Emergency braking: Brake") in text
-    assert all(node.name in text for node in NODES)
-
-
-def test_who_is_silent_is_said_to_be():
-    lines = rendered(driven(), 100 * MS, "en")
-    assert any(line.startswith("acc") and "silent" in line for line in lines)
-    later = "\n".join(rendered(driven(), 60_000 * MS, "en"))
-    assert "FALLBACK" not in later and "FULL" not in later and later.count("silent") >= 1 + 5 + len(NODES)
-
-
-def test_before_the_first_word_it_waits():
-    assert rendered(Board(TABLE), 0, "en") == ["adas top   waiting for the stack on /adas ...   q: quit"]
-
-
 # --- what is drawn ---
 
 
@@ -192,10 +139,10 @@ def drawer() -> drawing.Drawer:
 
 
 def test_from_above_x_points_up_and_y_to_the_left():
-    assert drawing.top(np.array([[10.0, 2.0]])).tolist() == [[-2.0, -10.0]]
-    box = drawing.rectangle(10.0, 0.0, 0.0, 4.0, 2.0)
+    assert primitives.top(np.array([[10.0, 2.0]])).tolist() == [[-2.0, -10.0]]
+    box = primitives.rectangle(10.0, 0.0, 0.0, 4.0, 2.0)
     assert np.ptp(box, axis=0) == pytest.approx([2.0, 4.0]) and (box[0] == box[-1]).all()
-    turned = drawing.rectangle(0.0, 0.0, math.pi / 2, 4.0, 2.0)
+    turned = primitives.rectangle(0.0, 0.0, math.pi / 2, 4.0, 2.0)
     assert np.ptp(turned, axis=0) == pytest.approx([4.0, 2.0])
 
 
@@ -281,7 +228,7 @@ class Paper:
     def draw(self, now_ns, primitives) -> None:
         for primitive in primitives:
             self.places[primitive.place] = self.places.get(primitive.place, 0) + 1
-            if isinstance(primitive, drawing.Note):
+            if isinstance(primitive, Note):
                 self.notes.append(primitive.text)
 
 
@@ -334,138 +281,3 @@ def test_rerun_takes_every_primitive(tmp_path):
         show.take(seen)
     log.close()
     assert (tmp_path / "a.rrd").stat().st_size > 10_000
-
-
-# --- layouts of other viewers ---
-
-
-def full(topic: str) -> str:
-    return topic if topic.startswith("/") else f"{NAMESPACE}/{topic}"
-
-
-TYPES = {
-    **{full(topic): kind for topic, kind in TOPIC_TYPES.items()},
-    **{full(topic): form.type for topic, form in FORMS.items()},
-    **dict.fromkeys(map(full, RADAR_TOPICS), "sensor_msgs/msg/PointCloud2"),
-    **dict.fromkeys(map(full, ULTRASONIC_TOPICS), "sensor_msgs/msg/Range"),
-    full("objects/markers"): "visualization_msgs/msg/MarkerArray",
-    full("perception/overlay/compressed"): "sensor_msgs/msg/CompressedImage",
-}
-RVIZ = {
-    "rviz_default_plugins/PointCloud2": "sensor_msgs/msg/PointCloud2",
-    "rviz_default_plugins/MarkerArray": "visualization_msgs/msg/MarkerArray",
-    "rviz_default_plugins/Image": "sensor_msgs/msg/Image",
-    "rviz_default_plugins/Range": "sensor_msgs/msg/Range",
-    "rviz_default_plugins/Path": "nav_msgs/msg/Path",
-    "rviz_default_plugins/PoseArray": "geometry_msgs/msg/PoseArray",
-    "rviz_default_plugins/Odometry": "nav_msgs/msg/Odometry",
-}
-
-
-def test_the_rviz_config_names_topics_of_the_node_table_with_their_types():
-    content = yaml.safe_load(config_path("adas.rviz").read_text())
-    displays = content["Visualization Manager"]["Displays"]
-    topics = [(d["Class"], d["Topic"]["Value"]) for d in displays if "Topic" in d]
-    known = {full(topic) for topic in PUBLISHED | READ}
-    assert len(topics) >= 15 and content["Visualization Manager"]["Global Options"]["Fixed Frame"] == "base_link"
-    for kind, topic in topics:
-        assert topic in known and TYPES[topic] == RVIZ[kind], (kind, topic)
-
-
-def foxglove_topics(node) -> list[str]:
-    """Return all that a layout names as a topic: the values of its keys, and the paths of its plots."""
-    found = []
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key in ("topic", "imageTopic", "topicPath", "topicToRender", "path", "value") and isinstance(value, str):
-                found.append(value)
-            elif key == "topics" and isinstance(value, dict):
-                found += value
-            found += foxglove_topics(value)
-    elif isinstance(node, list):
-        for value in node:
-            found += foxglove_topics(value)
-    return [topic for topic in found if topic.startswith("/")]
-
-
-def test_the_foxglove_layout_names_topics_of_the_node_table():
-    layout = json.loads(config_path("foxglove_layout.json").read_text())
-    known = {full(topic) for topic in PUBLISHED | READ}
-    named = foxglove_topics(layout)
-    assert len(set(named)) >= 12
-    for name in named:
-        topic, *fields = name.split(".")
-        assert topic in known and topic in TYPES, name
-        if fields:
-            _check_path(TYPES[topic], ".".join(fields))
-    panels = set(layout["configById"])
-    assert panels == _panels(layout["layout"])
-
-
-def _panels(node) -> set[str]:
-    return {node} if isinstance(node, str) else _panels(node["first"]) | _panels(node["second"])
-
-
-def _check_path(type_name: str, path: str) -> None:
-    """Walk a message path such as status[:].values[:]{key=="ttc_s"}.value through the type's fields."""
-    from adas_perception.ros.convert.definitions import stand_in, typestore
-
-    for part in re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", path).split("."):
-        assert part in stand_in(type_name).__slots__, f"{type_name} has no {part}"
-        node = dict(typestore().fielddefs[type_name][1])[part]
-        while isinstance(node[1], tuple) and isinstance(node[1][0], tuple):  # a sequence: its members
-            node = node[1][0]
-        type_name = node[1] if isinstance(node[1], str) else ""
-
-
-# --- the command ---
-
-
-@pytest.mark.ros
-def test_adas_top_hears_the_stack_and_ends_with_q(tmp_path):
-    pytest.importorskip("rclpy", reason="the ROS wheels are not installed")
-    from ros_rig import Rig
-
-    rig = Rig(tmp_path / "log.txt", can_interface="virtual", can_channel="test")
-    try:
-        rig.stack.start("safety_process")
-        rig.wait_for("safety_monitor")
-        command = [sys.executable, "-m", "adas_perception.cli", "top", "--lang", "ko"]
-        env = {**os.environ, "ROS_DOMAIN_ID": str(rig.domain), "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
-        main, side = pty.openpty()
-        child = subprocess.Popen(command, stdin=side, stdout=side, stderr=subprocess.STDOUT, env=env)
-        os.close(side)
-        heard = _read_until(main, "DISENGAGED", rig)
-        os.write(main, b"q")
-        heard += _read_until(main, "\x1b[?1049l", rig)
-        assert child.wait(10) == 0, heard
-        assert "DISENGAGED" in heard and "주행 보조 사용 불가" in heard
-        os.close(main)
-    finally:
-        rig.close()
-
-
-def _read_until(terminal_fd: int, wanted: str, rig, patience: int = 300) -> str:
-    import select
-
-    text = b""
-    for _ in range(patience):
-        rig.executor.spin_once(timeout_sec=0.0)
-        if select.select([terminal_fd], [], [], 0.05)[0]:
-            try:
-                text += os.read(terminal_fd, 65536)
-            except OSError:
-                break
-        if wanted in text.decode(errors="replace"):
-            break
-    return text.decode(errors="replace")
-
-
-@pytest.mark.ros
-def test_without_a_stack_adas_top_says_so_and_fails(tmp_path):
-    pytest.importorskip("rclpy", reason="the ROS wheels are not installed")
-    # Beyond those that the other tests use.
-    env = {**os.environ, "ROS_DOMAIN_ID": str(110 + os.getpid() % 90), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    command = [sys.executable, "-m", "adas_perception.cli", "top", "--seconds", "0.5"]
-    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=Path(tmp_path))
-    assert done.returncode == 1 and "waiting for the stack" in done.stdout, done.stderr

@@ -1,8 +1,4 @@
-"""From samples to what is drawn: lines, points, texts and figures, each at a place of its own. Knows no viewer.
-
-Top view: base_link seen from above, x up and y to the left, in metres; a viewer whose v axis points down draws
-(u, v) = (-y, -x). Camera: pixels of the picture.
-"""
+"""From samples to primitives: what each thing that the stack sees or decides looks like, and where."""
 
 from __future__ import annotations
 
@@ -12,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from adas_perception.functions.bsd import BsdParams
 from adas_perception.params import Config, Ring, Vehicle
@@ -35,10 +30,21 @@ from adas_perception.types import (
     Side,
     Track,
 )
+from adas_perception.view.primitives import (
+    Dots,
+    Figure,
+    Note,
+    Picture,
+    Points2,
+    Primitive,
+    Rgb,
+    Strips,
+    frame,
+    rectangle,
+    top,
+    visible,
+)
 from adas_perception.view.reading import PATH, SLOTS, Pose, Poses, SafetyView
-
-Rgb = tuple[int, int, int]
-Points2 = NDArray[np.float64]
 
 CAR_RGB, LANE_RGB, OTHER_LINE_RGB = (235, 238, 240), (0, 200, 140), (90, 150, 190)
 ECHO_RGB, SLOT_RGB, PATH_RGB = (255, 150, 40), (90, 200, 255), (255, 80, 200)
@@ -55,55 +61,6 @@ ARROW_S = 1.0
 MOVING_MPS = 1.0
 # A message of slots tells where their openings are; the length of the first comes with the state.
 SLOT_LENGTH_M = 5.0
-
-
-@dataclass(frozen=True)
-class Strips:
-    """Open or closed lines at ``place``; no lines clear the place. Labels belong to the lines."""
-
-    place: str
-    lines: tuple[Points2, ...] = ()
-    colours: tuple[Rgb, ...] = ()
-    labels: tuple[str, ...] = ()
-    width: float = 0.0
-
-
-@dataclass(frozen=True)
-class Dots:
-    """Points (N, 2) of one colour; no points clear the place."""
-
-    place: str
-    points: Points2
-    colour: Rgb
-    radius: float = 0.2
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A value of a time series."""
-
-    place: str
-    value: float
-
-
-@dataclass(frozen=True)
-class Note:
-    """A line of the log."""
-
-    place: str
-    text: str
-    level: Level = Level.OK
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A camera picture, (H, W, 3) RGB."""
-
-    place: str
-    rgb: NDArray[np.uint8]
-
-
-Primitive = Strips | Dots | Figure | Note | Picture
 
 
 @dataclass(frozen=True)
@@ -272,25 +229,6 @@ def _figure(function: str, key: str, value: float) -> Figure:
     return Figure(f"{'time' if key.endswith('_s') else 'distance'}/{function}_{key}", value)
 
 
-def top(points: Points2) -> Points2:
-    """Return points (N, 2) of base_link as (u, v) of the view from above."""
-    return np.column_stack([-points[:, 1], -points[:, 0]])
-
-
-def rectangle(x_m: float, y_m: float, yaw_rad: float, length_m: float, width_m: float) -> Points2:
-    """Return the closed outline of a box on the ground, in the view from above."""
-    half = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1], [1, 1]]) * (length_m / 2, width_m / 2)
-    c, s = math.cos(yaw_rad), math.sin(yaw_rad)
-    return top(half @ np.array([[c, s], [-s, c]]) + (x_m, y_m))
-
-
-def visible(camera: CameraModel, points: Points2) -> Points2:
-    """Return points (N, 2) or (N, 3) of base_link as pixels, without those outside the picture."""
-    uv = camera.project(points)
-    inside = (uv >= 0.0) & (uv < (camera.width_px, camera.height_px))
-    return np.asarray(uv[np.isfinite(uv).all(axis=1) & inside.all(axis=1)])
-
-
 def _pieces(line: LaneLine) -> list[Points2]:
     """Return a boundary as one line, or as dashes."""
     x = np.arange(line.x_min, max(line.x_max, line.x_min + LANE_STEP_M), LANE_STEP_M).tolist()
@@ -330,11 +268,6 @@ def _tracks_in_picture(camera: CameraModel, tracks: tuple[Track, ...]) -> Strips
         frames.append(frame(*np.nanmin(uv, axis=0), *np.nanmax(uv, axis=0)))
         colours.append(CLASS_RGB.get(track.label, UNKNOWN_RGB))
     return Strips("camera/tracks", tuple(frames), tuple(colours), width=1.5)
-
-
-def frame(x1: float, y1: float, x2: float, y2: float) -> Points2:
-    """Return a closed rectangle in pixels."""
-    return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2], [x1, y1]], dtype=float)
 
 
 def _boxes(boxes: Detections) -> Strips:

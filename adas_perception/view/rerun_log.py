@@ -11,7 +11,7 @@ import rerun as rr
 import rerun.blueprint as rrb
 
 from adas_perception.types import Level, seconds
-from adas_perception.view.drawing import Dots, Figure, Note, Picture, Primitive, Strips
+from adas_perception.view.primitives import Dots, Figure, Note, Picture, Primitive, Strips
 
 APPLICATION = "adas"
 TIMELINE = "time"

@@ -15,7 +15,8 @@ from adas_perception.replay.bags import BagError
 from adas_perception.resources import config_path
 from adas_perception.types import Level, nanoseconds
 from adas_perception.view.board import Board
-from adas_perception.view.drawing import Car, Drawer, Note, Primitive
+from adas_perception.view.drawing import Car, Drawer
+from adas_perception.view.primitives import Note, Primitive
 from adas_perception.view.reading import Seen, mounting_of
 from adas_perception.view.sources import from_bags, from_simulation
 

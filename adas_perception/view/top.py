@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 import termios
@@ -22,7 +23,7 @@ from adas_perception.view.reading import TERMINAL, Seen, mounting_of
 from adas_perception.view.terminal import WIDTH, screen
 
 PERIOD_S = 0.25
-QUIT = {"q", "Q", "\x03", "\x1b"}
+QUIT = set("qQ")
 
 
 def run_top(language: str, seconds: float = 0.0) -> int:
@@ -56,13 +57,8 @@ class Keys:
 
     def __call__(self) -> set[str]:
         """Return them without waiting."""
-        found = set()
-        while select.select([sys.stdin], [], [], 0.0)[0]:
-            key = sys.stdin.read(1)
-            if not key:
-                break
-            found.add(key)
-        return found
+        ready = select.select([sys.stdin], [], [], 0.0)[0]
+        return set(os.read(sys.stdin.fileno(), 64).decode(errors="replace")) if ready else set()
 
 
 @contextmanager
