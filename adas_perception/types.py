@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, IntFlag
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,13 +175,6 @@ class LaneLine:
     sigma_m: float = 0.05
     covariance: tuple[float, ...] = ()
 
-    def sigma(self, x: float) -> float:
-        """Return the standard deviation of the lateral position in metres at ``x`` metres ahead."""
-        powers = (1.0, x, x * x, x * x * x)
-        terms = (a * b for a, b in product(powers, powers))
-        variance = sum(c * term for c, term in zip(self.covariance, terms, strict=False))
-        return max(self.sigma_m, math.sqrt(max(variance, 0.0)))
-
     def y(self, x: float) -> float:
         """Return the lateral position in metres at ``x`` metres ahead."""
         c0, c1, c2, c3 = self.coefficients
@@ -207,13 +199,6 @@ class LaneLines:
     left: LaneLine | None = None
     right: LaneLine | None = None
     others: tuple[LaneLine, ...] = ()
-
-    def width_m(self, x: float) -> float | None:
-        """Return the width of the own lane at ``x`` metres ahead, across the road; None where a boundary is missing."""
-        if self.left is None or self.right is None:
-            return None
-        slope = (self.left.slope(x) + self.right.slope(x)) / 2.0
-        return (self.left.y(x) - self.right.y(x)) / math.hypot(1.0, slope)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from adas_perception.inference import load_backend, load_model_spec
 from adas_perception.perception.camera import CameraModel
+from adas_perception.perception.lane_geometry import sigma_m, width_m
 from adas_perception.perception.lane_network import LaneSpec
 from adas_perception.perception.lanes import LaneFinder, LaneParams, LaneTracker
 from adas_perception.perception.overlay import draw_lanes
@@ -154,9 +155,9 @@ def test_the_covariance_tells_how_far_to_trust_the_line():
     for side in (lines.left, lines.right):
         matrix = np.array(side.covariance).reshape(4, 4)
         assert matrix == pytest.approx(matrix.T) and np.linalg.eigvalsh(matrix).min() > -1e-12
-        assert side.sigma(60.0) > side.sigma(20.0) >= side.sigma_m
-    assert lines.right.sigma(20.0) > lines.left.sigma(20.0)  # gaps between dashes say less
-    assert LaneLine((0, 0, 0, 0), 0.0, 50.0, sigma_m=0.1).sigma(30.0) == 0.1
+        assert sigma_m(side, 60.0) > sigma_m(side, 20.0) >= side.sigma_m
+    assert sigma_m(lines.right, 20.0) > sigma_m(lines.left, 20.0)  # gaps between dashes say less
+    assert sigma_m(LaneLine((0, 0, 0, 0), 0.0, 50.0, sigma_m=0.1), 30.0) == 0.1
 
 
 def test_errors_are_as_large_as_the_covariance_says():
@@ -168,14 +169,14 @@ def test_errors_are_as_large_as_the_covariance_says():
         lines, _ = run([answer(truth, score=0.8)] * 3, params=LaneParams(estimate_pitch=False))
         for name, found in ((1, lines.left), (2, lines.right)):
             error = found.y(15.0) - np.polynomial.polynomial.polyval(15.0, truth[name][0])
-            ratios.append(error / found.sigma(15.0))
+            ratios.append(error / sigma_m(found, 15.0))
     assert np.mean(np.abs(ratios) < 3.0) > 0.95
 
 
 def test_the_width_is_measured_across_the_road():
     lines, _ = run([answer(lane(heading=0.03, width=3.4))] * 8)
-    assert lines.width_m(15.0) == pytest.approx(3.4, abs=0.08)
-    assert replace(lines, right=None).width_m(15.0) is None
+    assert width_m(lines, 15.0) == pytest.approx(3.4, abs=0.08)
+    assert width_m(replace(lines, right=None), 15.0) is None
 
 
 def test_the_overlay_draws_on_a_copy():
