@@ -26,7 +26,8 @@ class SensorNoise(Params):
     """Standard deviations of what the sensors measure."""
 
     radar_range_m: float = param(0.25, "radar range", unit="m", low=0.01, high=5.0)
-    radar_bearing_rad: float = param(0.01, "radar azimuth", unit="rad", low=0.001, high=0.2)
+    radar_bearing_rad: float = param(0.01, "azimuth of the front radar", unit="rad", low=0.001, high=0.2)
+    corner_bearing_rad: float = param(0.015, "azimuth of the corner radars", unit="rad", low=0.001, high=0.2)
     radar_speed_mps: float = param(0.15, "radar speed", unit="m/s", low=0.01, high=2.0)
     camera_bearing_rad: float = param(0.01, "camera azimuth", unit="rad", low=0.001, high=0.2)
     camera_score_min: float = param(0.4, "smallest score of a camera box", low=0.0, high=1.0)
@@ -87,7 +88,8 @@ def from_radar(targets: RadarTargets, coverage: Coverage, noise: SensorNoise) ->
     placed = finite[:, 0] & finite[:, 1]
     rows, measured = rows[placed], finite[placed, 2]
     n = len(rows)
-    rays, covariances = _polar(rows[:, :2], coverage.mount, noise.radar_range_m, noise.radar_bearing_rad)
+    bearing_sigma = noise.radar_bearing_rad if targets.sensor == "front" else noise.corner_bearing_rad
+    rays, covariances = _polar(rows[:, :2], coverage.mount, noise.radar_range_m, bearing_sigma)
     return Observations(
         targets.stamp_ns, Sensor.RADAR, coverage, origin,
         rows[:, :2], covariances, rays,

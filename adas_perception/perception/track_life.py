@@ -40,6 +40,9 @@ class LifeParams(Params):
     confirm_cycles: int = param(3, "confirming cycles before a track is published", low=1, high=20)
     grace_s: float = param(0.11, "a confirmed track is not doubted so soon after a hit", unit="s", low=0.0, high=1.0)
     coast_s: float = param(0.6, "longest life without a hit", unit="s", low=0.05, high=5.0)
+    hidden_s: float = param(2.0, "the same behind something else", unit="s", low=0.05, high=5.0)
+    emerge_s: float = param(0.4, "an object may stay hidden so long after it should have emerged", unit="s",
+                            low=0.0, high=2.0)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ LOG_ODDS_MAX = log_odds(SCORE_MAX)
 
 @dataclass(slots=True)
 class Life:
-    """What a track is; ``votes`` is how firmly its class is known, ``seen_ns`` the stamp of its last hit.
+    """What a track is; ``votes`` is how firmly its class is known, ``seen_ns`` the stamp of its last hit,
+    ``hidden_ns`` that of the last cycle in which something hid it.
 
     It changes in place: copies of every track in every sensor cycle would cost more than the filter.
     """
@@ -78,6 +82,7 @@ class Life:
     sources: Sensor
     seen_ns: int
     confirmed: bool = False
+    hidden_ns: int = 0
 
     @property
     def score(self) -> float:
@@ -102,17 +107,30 @@ class Life:
         """Return whether something that is called ``label`` can be this object."""
         return self.votes < FIRM_VOTES or label in (ObjectClass.UNKNOWN, self.label)
 
+    def as_large_as(self, label: ObjectClass) -> bool:
+        """Return whether this is, for all one knows, as large as what is called ``label``.
+
+        Of a car beside us the far end may still be seen; a person seen there is another object.
+        """
+        return TYPICAL_SIZE[label] == TYPICAL_SIZE[self.label]
+
     def open_to_doubt(self, seen: Observations, p: LifeParams) -> bool:
         """Return whether a cycle that should have seen the object and has not speaks against it.
 
         Only a kind of sensor that knows the object may doubt it: radars do not see everything that cameras see.
         """
         in_grace = self.confirmed and seconds(seen.stamp_ns - self.seen_ns) < p.grace_s
-        return not in_grace and (seen.kind is self.sources or seen.kind in self.sources)
+        excused = in_grace or self.lately_hidden(seen.stamp_ns, p)
+        return not excused and (seen.kind is self.sources or seen.kind in self.sources)
 
     def alive(self, stamp_ns: int, p: LifeParams) -> bool:
         """Return whether the track is still worth keeping."""
-        return self.score > p.death_score and seconds(stamp_ns - self.seen_ns) <= p.coast_s
+        longest_s = p.hidden_s if self.lately_hidden(stamp_ns, p) else p.coast_s
+        return self.score > p.death_score and seconds(stamp_ns - self.seen_ns) <= longest_s
+
+    def lately_hidden(self, stamp_ns: int, p: LifeParams) -> bool:
+        """Return whether something hides the object, or did so a moment ago: who hides it is not known exactly."""
+        return self.confirmed and seconds(stamp_ns - self.hidden_ns) < p.emerge_s
 
     def holds(self, dx_m: float, dy_m: float, margin_m: float, longer_m: float = 0.0) -> bool:
         """Return whether a point, given from the centre, lies in the box widened by a margin and lengthened."""

@@ -3,6 +3,7 @@
 Every sensor cycle does the same: move the tracks to the stamp of the cycle, assign its observations to them, correct
 the assigned, doubt the missing, start new ones. Rules of life:
 
+- what something hides is not doubted, and kept longer: traffic that crosses behind parked cars comes out again;
 - a track is published after ``confirm_cycles`` confirming cycles, when it exists with ``confirm_score``;
 - a cycle that is older than the last of its sensor, too old or from the future is rejected and counted, the same
   cycle again is passed over;
@@ -16,12 +17,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress, islice
 
 import numpy as np
 
 from adas_perception.params import Params, param
-from adas_perception.perception import kalman, track_life
+from adas_perception.perception import kalman, parts, track_life
 from adas_perception.perception.association import assign
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.ego_motion import EgoMotion
@@ -29,6 +29,7 @@ from adas_perception.perception.faces import near_face, shows_end
 from adas_perception.perception.measurement import Observations, SensorNoise, from_camera, from_radar
 from adas_perception.perception.radar import Radars
 from adas_perception.perception.track_life import STILL_AGILITY, BirthParams, Life, LifeParams
+from adas_perception.perception.views import Spans, Views, behind_edge, look
 from adas_perception.safety.freshness import FUTURE_TOLERANCE_S, fresh
 from adas_perception.types import (
     Detections,
@@ -47,21 +48,11 @@ from adas_perception.types import (
 HEADING_SPEED_MPS = 2.0
 # Speeds of vehicles across the road are published from this speed on.
 CREEP_MPS = {ObjectClass.UNKNOWN: 1.0, ObjectClass.CAR: 2.0}
-# The heading is read from the velocity where that is known this well across itself.
-HEADING_SIGMA_RAD = 9
 # A camera errs about a distance in the same way from picture to picture: so many of them tell no more than one, and
 # as if they were independent they would make a speed of what is only the error that fades.
 LASTING = 15.0
-# Reflecting parts of a lorry follow each other this closely.
-PARTS_M = 3.5
-# Spread along x of the visible part of an object whose near end has left the field of view.
-LEAVING_M = 2.0
-# Lorries with trailers are no longer than this.
-LENGTH_MAX_M = 18.0
 # From this speed on objects may use the whole process noise.
 AGILE_SPEED_MPS = 5.0
-
-
 # Two cycles of a front radar at 20 Hz.
 FRONT_BEHIND_S = 0.1
 
@@ -149,37 +140,46 @@ class Fusion:
     # --- one sensor cycle ---------------------------------------------------------------------------------
 
     def _cycle(self, seen: Observations) -> None:
+        p = self._params
         late_s = self._move_to(seen.stamp_ns)
         if late_s > 0.0:
             seen = seen.moved(self._motion.pose(seen.stamp_ns).seen_from(self._motion.pose(self._stamp_ns)))
-        assigned = self._correct(seen, late_s) if self._lives and len(seen) else {}
-        self._doubt(seen, [i for i in range(len(self._lives)) if i not in assigned])
+        assigned, dark = self._look(seen, late_s) if self._lives else ({}, None)
         taken = set(assigned.values())
         rows = self._states.tolist()
         for point in range(len(seen)):
             if point in taken:
                 continue
-            owner = self._owner(seen, point, rows)
+            owner = parts.owner(self._lives, rows, seen, point, p.merge_m, p.merge_mps)
             if owner is not None:
-                self._stretch(owner, seen, point)
+                self._states[owner, kalman.PLACE] += parts.stretch(self._lives[owner], rows[owner], seen, point)
             elif seen.whole[point]:
-                self._begin(seen, point, late_s)
+                self._begin(seen, point, late_s, dark)
         self._bury()
 
-    def _correct(self, seen: Observations, late_s: float) -> dict[int, int]:
+    def _look(self, seen: Observations, late_s: float) -> tuple[dict[int, int], Spans | None]:
+        """Correct the tracks that have been seen, doubt the others.
+
+        Returns which observation each was given, and what hides the road from the sensor.
+        """
+        views = look(self._states, self._lives, seen)
+        for i in np.flatnonzero(views.hidden).tolist():
+            self._lives[i].hidden_ns = seen.stamp_ns
+        assigned = self._correct(seen, late_s, views) if len(seen) else {}
+        for i in np.flatnonzero(views.shown & ~views.hidden).tolist():
+            if i not in assigned and self._lives[i].open_to_doubt(seen, self._params.life):
+                self._lives[i].log_odds -= self._params.life.miss
+        return assigned, views.dark
+
+    def _correct(self, seen: Observations, late_s: float, views: Views) -> dict[int, int]:
         """Correct and confirm the tracks that have been seen; return which observation each was given."""
-        faces = [
-            near_face(row[kalman.X], row[kalman.Y], life.yaw_rad, life.size, seen.origin, seen.kind)
-            for life, row in zip(self._lives, self._states.tolist(), strict=True)
-        ]
-        table = np.array(faces)
-        # Of what leaves the field of view some part is still seen, and another one in every cycle.
-        shown = seen.coverage.sees(self._states[:, kalman.X] + table[:, 0], self._states[:, kalman.Y] + table[:, 1])
-        table[~shown, 2] += LEAVING_M**2
         possible = None
         if seen.kind is Sensor.CAMERA:
-            possible = np.array([[life.may_be(label) for label in seen.labels] for life in self._lives])
-        pairs = assign(self._states, self._covariances, table, seen, late_s, self._params.gate, possible)
+            possible = np.array([
+                [life.may_be(label) if shown else life.as_large_as(label) for label in seen.labels]
+                for life, shown in zip(self._lives, views.shown.tolist(), strict=True)
+            ])  # fmt: skip
+        pairs = assign(self._states, self._covariances, views.faces, seen, late_s, self._params.gate, possible)
         if not len(pairs.tracks):
             return {}
         if seen.kind is Sensor.CAMERA:
@@ -225,66 +225,20 @@ class Fusion:
         shape = life.size, life.yaw_rad
         before = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
         life.confirm(seen, point, p.life, shows_end(x, y, life.yaw_rad, life.size, seen.origin))
-        if self._heads(track, vx, vy):
+        # Without Doppler a velocity is mostly the error of places.
+        if math.hypot(vx, vy) > HEADING_SPEED_MPS and Sensor.RADAR in life.sources:
             life.yaw_rad = math.atan2(vy, vx)
         if shape != (life.size, life.yaw_rad):
             after = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
             self._states[track, kalman.PLACE] += (before.x_m - after.x_m, before.y_m - after.y_m)
 
-    def _heads(self, track: int, vx: float, vy: float) -> bool:
-        """Return whether the velocity of a track tells where it heads; without Doppler it is mostly error of places."""
-        speed = math.hypot(vx, vy)
-        if speed <= HEADING_SPEED_MPS or Sensor.RADAR not in self._lives[track].sources:
-            return False
-        (xx, xy), (_, yy) = self._covariances[track, kalman.VELOCITY, kalman.VELOCITY].tolist()
-        across = xx * vy * vy - 2.0 * xy * vx * vy + yy * vx * vx
-        return bool(across < (HEADING_SIGMA_RAD * speed * speed) ** 2)
-
-    def _doubt(self, seen: Observations, missed: list[int]) -> None:
-        """Doubt those of the missed tracks that the sensor should have seen."""
-        p = self._params.life
-        doubtful = [i for i in missed if self._lives[i].open_to_doubt(seen, p)]
-        if doubtful:
-            covered = seen.coverage.sees(*self._states[doubtful, kalman.PLACE].T)
-            for i in compress(doubtful, covered.tolist()):
-                self._lives[i].log_odds -= p.miss
-
-    def _owner(self, seen: Observations, point: int, rows: list[list[float]]) -> int | None:
-        """Return the confirmed object of which an observation is a further part.
-
-        What the camera calls something else is something else: a person beside a parked car.
-        """
-        p, label = self._params, seen.labels[point]
-        (x, y), (ray_x, ray_y) = seen.points[point].tolist(), seen.rays[point].tolist()
-        speed, slack = float(seen.speeds[point]), p.merge_mps + float(seen.speed_sigmas[point])
-        # Tracks that begin in this cycle have no row.
-        for i, (life, row) in enumerate(zip(self._lives, rows, strict=False)):
-            if (
-                life.confirmed
-                and life.holds(x - row[kalman.X], y - row[kalman.Y], p.merge_m, _room_behind(row, x, y, seen.origin))
-                and abs(speed - row[kalman.VX] * ray_x - row[kalman.VY] * ray_y) <= slack
-                and (label is life.label or ObjectClass.UNKNOWN in (label, life.label))
-            ):
-                return i
-        return None
-
-    def _stretch(self, track: int, seen: Observations, point: int) -> None:
-        """Lengthen a vehicle, its near end staying in place, to a further part that lies behind its far end."""
-        life = self._lives[track]
-        if life.label is not ObjectClass.CAR or seen.kind is not Sensor.RADAR:
-            return
-        axis = np.array([math.cos(life.yaw_rad), math.sin(life.yaw_rad)])
-        centre = self._states[track, kalman.PLACE]
-        if float(axis @ (centre - seen.origin)) < 0.0:
-            axis = -axis
-        growth = float(axis @ (seen.points[point] - centre)) - life.size.length_m / 2.0
-        if 0.0 < growth < LENGTH_MAX_M - life.size.length_m:
-            life.size = life.size._replace(length_m=life.size.length_m + growth)
-            self._states[track, kalman.PLACE] += growth / 2.0 * axis
-
-    def _begin(self, seen: Observations, point: int, late_s: float) -> None:
+    def _begin(self, seen: Observations, point: int, late_s: float, dark: Spans | None) -> None:
         p = self._params
         life, state, covariance = track_life.begin(self._next_id, seen, point, p.life.birth_score, p.birth)
+        if dark:
+            shift, doubt = behind_edge(dark, seen.points[point].tolist(), seen.origin, life.size)
+            state[kalman.PLACE] += shift
+            covariance[kalman.PLACE, kalman.PLACE] += doubt
         states, covariances = state[None], covariance[None]
         if late_s > 0.0:
             states, covariances = self._predict(states, covariances, late_s)
@@ -295,34 +249,14 @@ class Fusion:
 
     def _bury(self) -> None:
         """Drop what hardly exists, what nobody has seen for long, and the younger of two tracks of one object."""
-        p, rows = self._params, self._states.tolist()
-        doubles = self._doubles(rows)
+        p = self._params
+        doubles = parts.doubles(self._lives, self._states.tolist(), p.merge_mps)
         keep = [
             i for i, life in enumerate(self._lives) if i not in doubles and life.alive(self._stamp_ns, p.life)
         ]
-        if len(keep) < len(rows):
+        if len(keep) < len(self._lives):
             self._states, self._covariances = self._states[keep], self._covariances[keep]
             self._lives = [self._lives[i] for i in keep]
-
-    def _doubles(self, rows: list[list[float]]) -> set[int]:
-        """Return which tracks sit in the box of an older one and move with it."""
-        doubles: set[int] = set()
-        # In the order of x only few follow each other so closely that one may sit in the other's box.
-        order = sorted(range(len(rows)), key=rows.__getitem__)
-        reach = max((life.size.length_m + life.size.width_m for life in self._lives), default=0.0) / 2.0
-        for place, one in enumerate(order):
-            for other in islice(order, place + 1, None):
-                if rows[other][kalman.X] - rows[one][kalman.X] > reach:
-                    break
-                older, younger = sorted((one, other), key=lambda i: (-self._lives[i].age, i))
-                if self._double(self._lives[older], self._lives[younger], rows[older], rows[younger]):
-                    doubles.add(younger)
-        return doubles
-
-    def _double(self, older: Life, younger: Life, row: list[float], other: list[float]) -> bool:
-        (x, y, vx, vy, _), (other_x, other_y, other_vx, other_vy, _) = row, other
-        alike = math.hypot(vx - other_vx, vy - other_vy) < self._params.merge_mps and older.may_be(younger.label)
-        return alike and older.holds(other_x - x, other_y - y, 0.0)
 
     def _objects(self) -> Objects:
         tracks = tuple(
@@ -330,16 +264,6 @@ class Fusion:
             if life.confirmed
         )  # fmt: skip
         return Objects(self._scene_ns(), tracks)
-
-
-def _room_behind(row: list[float], x: float, y: float, origin: tuple[float, float]) -> float:
-    """Return how far behind the far end of an object a point may lie and still be a part of it: of a lorry on its way.
-
-    Nobody drives so close before another car as the parts of a lorry follow each other, but parked cars stand so.
-    """
-    moving = math.hypot(row[kalman.VX], row[kalman.VY]) > AGILE_SPEED_MPS
-    farther = math.dist((x, y), origin) > math.dist((row[kalman.X], row[kalman.Y]), origin)
-    return PARTS_M if moving and farther else 0.0
 
 
 def _track(life: Life, x: float, y: float, vx: float, vy: float, ax: float) -> Track:

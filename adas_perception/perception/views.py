@@ -1,0 +1,134 @@
+"""Which part of every track a sensor sees: its near face, as far as nothing hides it.
+
+Cars hide what is behind them. Of what sticks out from behind a car, a sensor reports the middle of the part that
+shows: taken for the middle of the whole, a row of parked cars would stand half a car's width too near to the road, so
+would the flank of a lorry behind its rear, and crossing traffic would seem to slow down as it goes behind something.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adas_perception.perception import kalman
+from adas_perception.perception.faces import ANYWHERE, Size, near_face
+from adas_perception.perception.measurement import Observations
+from adas_perception.perception.track_life import Life
+from adas_perception.types import FloatArray, ObjectClass
+
+# Largest spread of the visible part of an object whose near end has left the field of view or is hidden.
+ANYWHERE_M = 2.0
+# What is large enough to hide others; what radar alone sees is taken for a car here too.
+HIDING = (ObjectClass.UNKNOWN, ObjectClass.CAR)
+# Corners of a box in halves of its length and width.
+CORNERS: FloatArray = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, -1.0], [-1.0, 1.0]])
+
+
+class Spans(NamedTuple):
+    """What parts of N objects a sensor would see: distances in m, and bearings ``middle`` + ``low`` to + ``high``."""
+
+    reach_m: FloatArray
+    middle: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+class Views(NamedTuple):
+    """The face (N, 5) of every track, which lie in the field of view (N,), which are hidden (N,), and by what."""
+
+    faces: FloatArray
+    shown: NDArray[np.bool_]
+    hidden: NDArray[np.bool_]
+    dark: Spans | None
+
+
+def look(states: FloatArray, lives: Sequence[Life], seen: Observations) -> Views:
+    """Return what a sensor sees of the tracks."""
+    faces = np.array([
+        near_face(row[kalman.X], row[kalman.Y], life.yaw_rad, life.size, seen.origin, seen.kind)
+        for life, row in zip(lives, states.tolist(), strict=True)
+    ])  # fmt: skip
+    points = states[:, kalman.PLACE] + faces[:, :2]
+    shown = seen.coverage.sees(points[:, 0], points[:, 1])
+    # Of what leaves the field of view some part is still seen, and another one in every cycle.
+    anywhere = np.square([min((life.size.length_m + life.size.width_m) / 3.0, ANYWHERE_M) for life in lives])
+    faces[~shown, 2] += anywhere[~shown]
+    hidden: NDArray[np.bool_] = np.zeros(len(lives), bool)
+    boxes = _outlines(states, lives, seen.origin)
+    dark = _hiding(boxes, lives)
+    if dark is None or len(lives) == 1:
+        return Views(faces, shown, hidden, dark)
+
+    x, y = points[:, 0] - seen.origin[0], points[:, 1] - seen.origin[1]
+    reach = np.maximum(np.hypot(x, y), 1e-3)
+    left = np.array([-y, x]).T / reach[:, None]
+    spread = np.einsum("ni,nij,nj->n", left, faces[:, [2, 3, 3, 4]].reshape(-1, 2, 2), left)
+    half = np.sqrt(np.maximum(spread, 0.0)) / ANYWHERE / reach
+    low, high = _cut(Spans(reach, np.arctan2(y, x), -half, half), dark)
+    shift = ((low + high) / 2.0 * reach)[:, None] * left
+    covered = high < low
+    if covered.any():
+        low, high = _cut(boxes, dark)
+        hidden = high < low
+        # Of what sticks out behind its hidden near end any part may be seen.
+        behind = covered & ~hidden
+        middle = boxes.middle + (low + high) / 2.0
+        at = seen.origin + boxes.reach_m[:, None] * np.array([np.cos(middle), np.sin(middle)]).T
+        faces[behind] = 0.0
+        faces[behind, :2] = (at - states[:, kalman.PLACE])[behind]
+        faces[behind, 2] = faces[behind, 4] = anywhere[behind]
+        shift[covered] = 0.0
+    faces[:, :2] += shift
+    faces[:, 2:] += shift[:, [0, 0, 1]] * shift[:, [0, 1, 1]]
+    return Views(faces, shown, hidden, dark)
+
+
+def behind_edge(
+    dark: Spans, point: tuple[float, float], origin: tuple[float, float], size: Size
+) -> tuple[FloatArray, FloatArray]:
+    """Return how a new object lies whose point was seen beside the edge of what hides the rest: shift, covariance.
+
+    The shift (2,) is that of its middle from where it would lie if its near end were seen wholly: behind the edge,
+    and nearer, because what shows may be its flank.
+    """
+    x, y = point[0] - origin[0], point[1] - origin[1]
+    reach = max(math.hypot(x, y), 1e-3)
+    half = np.array([size.width_m / 2.0 / reach])
+    low, high = _cut(Spans(np.array([reach]), np.array([math.atan2(y, x)]), -half, half), dark)
+    off = min(float(low[0]), 0.0) + max(float(high[0]), 0.0)
+    across, along = off * np.array([y, -x]), abs(off / half[0]) * size.length_m / 4.0 / reach * np.array([x, y])
+    return across - along, np.outer(across, across) + np.outer(along, along)
+
+
+def _outlines(states: FloatArray, lives: Sequence[Life], origin: tuple[float, float]) -> Spans:
+    """Return what a sensor at ``origin`` would see of the boxes of tracks."""
+    shape = np.array([(life.yaw_rad, life.size.length_m / 2.0, life.size.width_m / 2.0) for life in lives])
+    c, s = np.cos(shape[:, 0])[:, None], np.sin(shape[:, 0])[:, None]
+    u, v = shape[:, 1:2] * CORNERS[:, 0], shape[:, 2:3] * CORNERS[:, 1]
+    x, y = (states[:, kalman.PLACE] - origin).T
+    corner_x, corner_y = c * u - s * v + x[:, None], s * u + c * v + y[:, None]
+    turns = np.arctan2(x[:, None] * corner_y - y[:, None] * corner_x, x[:, None] * corner_x + y[:, None] * corner_y)
+    return Spans(np.hypot(x, y), np.arctan2(y, x), turns.min(axis=1), turns.max(axis=1))
+
+
+def _hiding(boxes: Spans, lives: Sequence[Life]) -> Spans | None:
+    """Return the boxes that hide what is behind their middle, None where there are none."""
+    which = [i for i, life in enumerate(lives) if life.confirmed and life.label in HIDING]
+    return Spans(*(values[which] for values in boxes)) if which else None
+
+
+def _cut(parts: Spans, dark: Spans) -> tuple[FloatArray, FloatArray]:
+    """Return the ``low`` and ``high`` (N,) that are left of parts; of what is hidden wholly low exceeds high."""
+    away = parts.middle[:, None] - dark.middle
+    away -= math.tau * np.round(away / math.tau)
+    low, high = dark.low - away, dark.high - away
+    start, end = parts.low[:, None], parts.high[:, None]
+    behind = parts.reach_m[:, None] > dark.reach_m
+    return (
+        np.where(behind & (low <= start) & (high > start), high, start).max(axis=1),
+        np.where(behind & (high >= end) & (low < end), low, end).min(axis=1),
+    )
