@@ -98,7 +98,8 @@ class LocalMap:
         """Take in points that follow from a measured slot, where no point is yet; ``low`` for a kerb."""
         if len(self._xy):
             gap = np.hypot(xy[:, None, 0] - self._xy[None, :, 0], xy[:, None, 1] - self._xy[None, :, 1])
-            new = gap.min(axis=1) > self._p.match_m / 2.0
+            # A point seen only once may soon be forgotten: it does not stand for this one.
+            new = np.where(self._weight >= _SURE, gap, math.inf).min(axis=1) > self._p.match_m / 2.0
             if low:
                 self._low |= gap.min(axis=0) < 2.0 * self._p.match_m
             xy, facing_rad = xy[new], facing_rad[new]

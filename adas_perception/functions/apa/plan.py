@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,7 @@ class PlanParams(Params):
     street_m: float = param(6.3, "width of street that may be used", unit="m", low=3.0, high=15.0)
     change_m: float = param(3.0, "way that a change of direction is worth", unit="m", low=0.0, high=20.0)
     moves_max: int = param(8, "most moves", low=1, high=20)
+    wide_moves_max: int = param(5, "the same as long as room is looked for", low=1, high=20)
     step_m: float = param(0.05, "distance of the poses that are checked", unit="m", low=0.01, high=0.2)
     connect_max: int = param(10, "connections of a pose that are checked", low=1, high=48)
     nodes_max: int = param(60_000, "most poses of the general search", low=10, high=1_000_000)
@@ -67,15 +69,33 @@ class Scene:
     low: Array = field(default_factory=lambda: NOTHING)
 
 
+class _Room(NamedTuple):
+    """How much room a plan keeps: one after the other is tried. ``over_kerb`` is what a kerb must not touch."""
+
+    steering_rad: float
+    margin_m: float
+    over_kerb: Body
+    kerb_margin_m: float
+    moves_max: int
+    nodes_max: int
+
+
 class Planner:
     """Plans for one car."""
 
     def __init__(self, params: PlanParams, vehicle: Vehicle) -> None:
         self._p = params
-        self._body, self._wheels = Body.outline(vehicle), Body.wheels(vehicle)
+        self._body, wheels = Body.outline(vehicle), Body.wheels(vehicle)
+        p, wide_m = params, params.wide_margin_m
+        self._rooms = (
+            _Room(p.steering_rad, wide_m, self._body, p.margin_m, p.wide_moves_max, p.wide_nodes_max),
+            _Room(p.steering_rad, wide_m - 0.03, self._body, p.margin_m, p.wide_moves_max, p.wide_nodes_max),
+            _Room(p.steering_rad, p.margin_m, wheels, p.kerb_margin_m, p.moves_max, p.nodes_max),
+            _Room(p.tight_steering_rad, p.tight_margin_m, wheels, p.kerb_margin_m, p.moves_max, p.nodes_max),
+        )
         self._wheelbase_m = vehicle.wheelbase_m
+        self._room = self._rooms[0]
         self.radius_m = vehicle.wheelbase_m / math.tan(params.steering_rad)
-        self._margin_m = params.margin_m
 
     def plan(self, scene: Scene) -> Path | None:
         """Return the path from the start to the parked pose, None when there is none."""
@@ -83,20 +103,14 @@ class Planner:
 
     def planning(self, scene: Scene) -> Planning:
         """Plan in small pieces of work, a few milliseconds each: a generator that returns what ``plan`` returns."""
-        p = self._p
-        for steering_rad, margin_m, nodes in (
-            (p.steering_rad, p.wide_margin_m, p.wide_nodes_max),
-            (p.steering_rad, (p.wide_margin_m + p.margin_m) / 2.0, p.wide_nodes_max),
-            (p.steering_rad, p.margin_m, p.nodes_max),
-            (p.tight_steering_rad, p.tight_margin_m, p.nodes_max),
-        ):
-            self.radius_m, self._margin_m = self._wheelbase_m / math.tan(steering_rad), margin_m
-            seen = replace(scene, points=self._body.moved_out(scene.start, scene.points, margin_m))
+        for room in self._rooms:
+            self._room, self.radius_m = room, self._wheelbase_m / math.tan(room.steering_rad)
+            seen = replace(scene, points=self._body.moved_out(scene.start, scene.points, room.margin_m))
             if not self._free(seen, np.array([scene.goal], dtype=np.float64)):
                 continue
             found = yield from self._out_by_stroke(seen)
             if not found:
-                found = yield from self._search(seen, nodes)
+                found = yield from self._search(seen)
             if found:
                 return backwards(found)
         return None
@@ -116,8 +130,9 @@ class Planner:
         reach += np.abs(np.cos(poses[:, 2])) * self._body.half_width_m
         top = poses[:, 1] + np.sin(poses[:, 2]) * self._body.middle_m + reach
         limit = max(self._p.street_m, scene.start.y_m + 1.5)
-        free = self._body.free(poses, scene.points, self._margin_m)
-        free &= self._wheels.free(poses, scene.low, self._p.kerb_margin_m)
+        room = self._room
+        free = self._body.free(poses, scene.points, room.margin_m)
+        free &= room.over_kerb.free(poses, scene.low, room.kerb_margin_m)
         fits: NDArray[np.bool_] = free & (top < limit)
         return fits
 
@@ -128,7 +143,7 @@ class Planner:
         """
         whole = ((*before, *way) for way in connections(start, scene.start, self.radius_m))
         limit = self.cost(best) if best else math.inf
-        ways = sorted((self.cost(path), path) for path in whole if strokes(path) <= self._p.moves_max)
+        ways = sorted((self.cost(path), path) for path in whole if strokes(path) <= self._room.moves_max)
         for cost, path in ways[: self._p.connect_max]:
             if cost >= limit:
                 return None
@@ -162,15 +177,15 @@ class Planner:
 
     # --- general search ---
 
-    def _search(self, scene: Scene, nodes_max: int) -> Planning:
+    def _search(self, scene: Scene) -> Planning:
         """Return the path with the fewest moves out of the slot, and on to the car."""
         near = np.hypot(scene.points[:, 0] - scene.goal.x_m, scene.points[:, 1] - scene.goal.y_m) < _SLOT_M
         inner = Scene(scene.points[near], scene.start, scene.goal, scene.low)
-        waves = Waves(scene.goal, self.radius_m, lambda poses: self._fits(inner, poses), nodes_max)
+        waves = Waves(scene.goal, self.radius_m, lambda poses: self._fits(inner, poses), self._room.nodes_max)
         found: list[int] = []
         began: tuple[int, int] | None = None
         since = 0
-        for move, way, poses, numbers in waves.steps(self._p.moves_max):
+        for move, way, poses, numbers in waves.steps(self._room.moves_max):
             ended = began is not None and (began != (move, way) or since % _STEPS_PER_TRY == 0)
             if ended:
                 connected = yield from self._connect_one(scene, waves, found)

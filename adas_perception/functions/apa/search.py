@@ -74,7 +74,11 @@ class Search:
         perpendicular = gap.length_m >= v.width_m + size.perpendicular_extra_m
         if self._guide is not None:
             parallel, perpendicular = guide.parking(gap.length_m, self._guide)
-        if parallel and gap.depth_m >= v.width_m + size.depth_extra_m:
+        if gap.axis_rad:
+            if gap.length_m * math.sin(gap.axis_rad) < v.width_m + size.perpendicular_extra_m:
+                return None
+            kind, axis = SlotKind.ANGLED, gap.axis_rad
+        elif parallel and gap.depth_m >= v.width_m + size.depth_extra_m:
             kind, axis = SlotKind.PARALLEL, 0.0
         elif perpendicular and gap.depth_m >= v.length_m + size.depth_extra_m:
             kind, axis = SlotKind.PERPENDICULAR, math.pi / 2.0
@@ -93,7 +97,8 @@ def parked(slot: Slot, vehicle: Vehicle, size: SizeParams) -> Pose:
         if not math.isfinite(behind) or behind > _DEEP_M:
             behind = size.inward_m
         return Pose(-middle, -(behind + vehicle.width_m / 2.0), 0.0)
-    reach = vehicle.front_x_m + size.inward_m
+    # At an angle one corner of the nose is nearer to the street than its middle.
+    reach = vehicle.front_x_m + size.inward_m + vehicle.width_m / 2.0 / math.tan(slot.axis_rad)
     return Pose(-reach * math.cos(slot.axis_rad), -reach * math.sin(slot.axis_rad), slot.axis_rad)
 
 
@@ -108,7 +113,10 @@ def edges(slot: Slot, vehicle: Vehicle) -> tuple[tuple[Array, Array], tuple[Arra
     deep = vehicle.width_m + 0.3 if slot.kind is SlotKind.PARALLEL else vehicle.length_m + 0.8
     depth = min(deep, slot.depth_m)
     lean = 0.0 if slot.kind is not SlotKind.ANGLED else 1.0 / math.tan(slot.axis_rad)
-    left = outline_points([(-half - lean * depth, -depth), (-half, -slot.before_m), (-half - _ROW_M, -slot.before_m)])
+    corner = (-half - lean * slot.before_m, -slot.before_m)
+    # The front of a car at an angle runs back to the street; other neighbours stand as far back as their corner.
+    outer = (corner[0] - slot.before_m / lean, 0.0) if lean else corner
+    left = outline_points([(-half - lean * depth, -depth), corner, outer, (outer[0] - _ROW_M, outer[1])])
     right = outline_points([(half + _ROW_M, -slot.after_m), (half, -slot.after_m), (half - lean * depth, -depth)])
     neighbours = np.concatenate((left[0], right[0])), np.concatenate((left[1], right[1])) + math.pi
     if not slot.depth_m < deep + 1.0:

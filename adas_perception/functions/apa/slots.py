@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from statistics import median
-from typing import NamedTuple
 
+from adas_perception.functions.apa.angled import Sample, leaning
 from adas_perception.functions.apa.geometry import Frame, Pose
 from adas_perception.params import Mount, Params, param
 from adas_perception.types import Side
@@ -58,7 +58,7 @@ class Slot:
 class SlotParams(Params):
     """How slots are measured."""
 
-    edge_m: float = param(0.6, "a range longer by this is behind the obstacle", unit="m", low=0.2, high=2.0)
+    edge_m: float = param(0.75, "a range longer by this is behind the obstacle", unit="m", low=0.2, high=2.0)
     obstacle_m: float = param(0.3, "so much of an obstacle must be passed to end a slot", unit="m", low=0.0, high=2.0)
     straight_rad: float = param(0.1, "largest turn of the car along a slot", unit="rad", low=0.01, high=0.5)
     shortest_m: float = param(0.8, "a shorter gap belongs to the obstacle", unit="m", low=0.2, high=2.0)
@@ -68,25 +68,13 @@ class SlotParams(Params):
     spacing_m: float = param(0.04, "samples nearer together than this are left out", unit="m", low=0.0, high=0.5)
 
 
-class Sample(NamedTuple):
-    """A measurement in the frame of the street: where the sensor was and what it met; no echo is infinite."""
-
-    x_m: float
-    y_m: float
-    range_m: float
-
-    @property
-    def lateral_m(self) -> float:
-        """Return how far from the street's axis the echo lies when it comes from straight beside."""
-        return self.y_m + self.range_m
-
-
 @dataclass(frozen=True, slots=True)
 class Gap:
     """A free stretch between two obstacles, before it is known whether a car fits; its pose is in odometry.
 
     ``before_extent_m`` and ``after_extent_m`` are how much of the obstacles has been seen, and their slopes are how
     their faces lean towards the gap's depth, in radians against the street.
+    ``axis_rad`` is the heading of cars that stand at an angle, 0 when they do not.
     """
 
     length_m: float
@@ -98,6 +86,7 @@ class Gap:
     after_m: float
     before_extent_m: float
     after_extent_m: float
+    axis_rad: float = 0.0
 
 
 class SideScan:
@@ -184,6 +173,23 @@ class SideScan:
         return len(obstacle.behind) > 1 and sample.x_m - obstacle.seen[-1].x_m > _FLICKER_M
 
     def _gap(self, before: _Obstacle, after: _Obstacle) -> Gap | None:
+        return self._angled(before, after) or self._straight(before, after)
+
+    def _angled(self, before: _Obstacle, after: _Obstacle) -> Gap | None:
+        """Return the gap in a row of cars at an angle."""
+        last_x = before.seen[-1].x_m
+        near = [s for s in before.seen if last_x - s.x_m <= _FRONT_M]
+        first_x = after.seen[0].x_m
+        far = [s for s in after.seen if s.x_m - first_x <= _FRONT_M]
+        slot = leaning([*near, *before.behind], far)
+        street = self._street
+        if slot is None or street is None or after.seen[-1].x_m - slot.end_m < _CORNER_PASSED_M:
+            return None
+        middle = street.to_odom(Pose((slot.begin_m + slot.end_m) / 2.0, slot.row_m, 0.0))
+        length = slot.end_m - slot.begin_m
+        return Gap(length, math.inf, *middle, slot.inner_m, 0.0, 0.0, 0.0, slot.axis_rad)
+
+    def _straight(self, before: _Obstacle, after: _Obstacle) -> Gap | None:
         start, start_y = before.edge(1, before.behind[0], self._p.half_cone_rad)
         end, end_y = after.edge(-1, before.behind[-1], self._p.half_cone_rad)
         length = end - start
@@ -192,6 +198,8 @@ class SideScan:
         if street is None or passed < self._p.obstacle_m or not self._p.shortest_m <= length <= self._p.longest_m:
             return None
         row = min(start_y, end_y, before.face(1), after.face(-1))
+        if max(start_y, end_y) > row + _ROW_M:
+            return None
         # Near its ends one sees the far corners of the neighbours, not the back of the gap.
         quarter = length / 4.0
         inner = [s.lateral_m for s in before.behind if start + quarter <= s.x_m <= end - quarter]
@@ -234,6 +242,10 @@ class _Obstacle:
 # So far from the last echo the row is taken to run straight; echoes so much farther than it are from its corner.
 _CORNER_REGION_M = 1.6
 _CORNER_M = 0.04
+# Two things of which one stands so much farther back are no row.
+_ROW_M = 1.5
+# Of a car at an angle so much is looked at before the gap; of the next one its corner is enough.
+_FRONT_M, _CORNER_PASSED_M = 3.0, 0.15
 # Length of a neighbour's face that tells how far it stands out.
 _FACE_M = 4.0
 # In a narrow gap the echoes of both its corners nearly meet; a missed echo leaves a shorter hole.

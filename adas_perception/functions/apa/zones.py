@@ -38,7 +38,7 @@ class ZoneParams(Params):
     known_reserve_m: float = param(0.03, "gap to keep to what the plan knows", unit="m", low=0.0, high=0.5)
     beside_m: float = param(0.12, "gap to keep beside something new", unit="m", low=0.0, high=0.5)
     known_beside_m: float = param(0.0, "gap to keep beside what the plan knows", unit="m", low=0.0, high=0.5)
-    reaction_s: float = param(0.35, "time until the car brakes", unit="s", low=0.0, high=1.0)
+    reaction_s: float = param(0.6, "time until the car slows down", unit="s", low=0.0, high=1.0)
     decel_mps2: float = param(1.0, "deceleration counted on", unit="m/s2", low=0.2, high=5.0)
     slow_mps: float = param(0.4, "speed in the slow zone", unit="m/s", low=0.1, high=1.0)
     half_cone_rad: float = param(0.55, "half the arc on which something new may lie", unit="rad", low=0.1, high=1.2)
@@ -108,8 +108,11 @@ class Zones:
         cap = math.sqrt(2.0 * p.decel_mps2 * max(room, 0.0))
         if echo.known:
             return ZoneState(Zone.STOP if room <= 0.0 else Zone.APPROACH, way_m, cap, sensor)
+        # From the order until it slows down the car goes on, and may still gain speed.
+        late_mps = p.decel_mps2 * p.reaction_s
+        cap = math.sqrt(late_mps**2 + 2.0 * p.decel_mps2 * max(room, 0.0)) - late_mps
         room -= abs(speed_mps) * p.reaction_s
-        if room > abs(speed_mps) ** 2 / (2.0 * p.decel_mps2):
+        if cap > _CREEP_MPS and room > abs(speed_mps) ** 2 / (2.0 * p.decel_mps2):
             return ZoneState(Zone.APPROACH, way_m, cap, sensor)
         if self._count.get(sensor, 0) < 2:
             return ZoneState(Zone.SLOW, way_m, min(cap, p.slow_mps) or p.slow_mps, sensor)
@@ -123,3 +126,5 @@ class Zones:
 
 
 _STEP_M = 0.05
+# A car that may not go faster than this does not move on.
+_CREEP_MPS = 0.08
