@@ -8,7 +8,6 @@ from launch.event_handlers import OnProcessExit, OnProcessStart
 from launch_ros.actions import Node
 
 from adas_perception.can.bus import await_server, free_port, server_channel, server_command
-from adas_perception.ros.demo import DETECTOR
 from adas_perception.ros.launching import PACKAGE, arguments, parameters, stack
 from adas_perception.ros.table import SIM_VEHICLE
 from adas_perception.sim.report import show_drive
@@ -25,7 +24,7 @@ def generate_launch_description():
     server = ExecuteProcess(cmd=server_command(port), output={"both": "log"})
     drive = [
         OpaqueFunction(function=lambda _: await_server(channel)),
-        *stack(use_sim_time=True, object_model=DETECTOR),
+        *stack(use_sim_time=True),
         OpaqueFunction(function=_car),
     ]
     return LaunchDescription(

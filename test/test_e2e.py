@@ -249,6 +249,12 @@ def test_two_errors_at_the_start_are_borne_and_three_are_not() -> None:
     assert starting.add(BAD).trust is INVALID
 
 
+def test_a_window_needs_at_least_one_good_check() -> None:
+    assert WindowConfig(min_ok_invalid=1).min_ok_invalid == 1
+    with pytest.raises(ValueError, match="cannot hold 0"):
+        WindowConfig(min_ok_init=0, min_ok_valid=0, min_ok_invalid=0)
+
+
 def test_a_link_that_was_invalid_bears_no_error() -> None:
     assert Window(INVALID, (OK, OK)).add(OK).trust is VALID
     assert Window(INVALID, (BAD, OK, OK)).add(OK).trust is INVALID

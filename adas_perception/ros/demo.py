@@ -18,8 +18,6 @@ from adas_perception.ros.table import PROCESSES, SIM_VEHICLE
 from adas_perception.sim.report import show_drive
 
 VCAN = "vcan0"
-# AEB brakes for a standing car once radar and camera agree on it: the simulated drives run a detector.
-DETECTOR = "object_v1"
 LOG_LINES = 15
 
 
@@ -83,8 +81,7 @@ def drive_stack(drive: Drive) -> int:
     files = parameter_files(None, drive.preset)
     with opened_bus(drive) as (interface, channel), log_path.open("w") as log:
         bus = {"can_interface": interface, "can_channel": channel}
-        told = {"use_sim_time": True, "object_model": DETECTOR, **bus}
-        with Stack(ros_arguments(files, told), env, log) as stack:
+        with Stack(ros_arguments(files, {"use_sim_time": True, **bus}), env, log) as stack:
             stack.start_all()
             parameters = {"scenario": drive.scenario, "out": drive.out.resolve(), **bus}
             if plan:

@@ -65,13 +65,10 @@ def parameters(context: LaunchContext, **values: object) -> list[Path]:
     return [*files, overrides_file({**settings, **values})]
 
 
-def stack(*, use_sim_time: bool, without: tuple[str, ...] = (), **given: object) -> list[Any]:
-    """Return the actions that start the processes of the node table, except those named ``without``.
-
-    ``given`` are parameters that win over those of the files.
-    """
+def stack(*, use_sim_time: bool, without: tuple[str, ...] = ()) -> list[Any]:
+    """Return the actions that start the processes of the node table, except those named ``without``."""
     wanted = [process for process in PROCESSES if process not in without]
-    values = {"use_sim_time": use_sim_time, "monitor": {"bus": "can" not in without}, **given}
+    values = {"use_sim_time": use_sim_time, "monitor": {"bus": "can" not in without}}
     return [
         SetEnvironmentVariable(PROFILE_VARIABLE, str(config_path("fastdds_shm.xml"))),
         OpaqueFunction(function=_processes, args=[wanted, values]),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from adas_perception.ros.demo import DETECTOR, Drive, opened_bus
+from adas_perception.ros.demo import Drive, opened_bus
 from adas_perception.ros.runner import Stack, environment, parameter_files, ros_arguments
 from adas_perception.ros.table import SIM_VEHICLE
 from adas_perception.sim.scenarios import scenario
@@ -47,8 +47,7 @@ def run_soak(minutes: float, out: Path) -> int:
     began = time.monotonic()
     with opened_bus(Drive(SCENARIO, out)) as (interface, channel), log_path.open("w") as log:
         bus = {"can_interface": interface, "can_channel": channel}
-        told = {"use_sim_time": True, "object_model": DETECTOR, **bus}
-        with Stack(ros_arguments(files, told), env, log) as stack:
+        with Stack(ros_arguments(files, {"use_sim_time": True, **bus}), env, log) as stack:
             stack.start_all()
             while time.monotonic() - began < 60.0 * minutes and not stack.ended():
                 start_s = 10.0 + drives * (scenario(SCENARIO).duration_s + ROOM_S)
