@@ -133,6 +133,9 @@ def judge(record: Record, case: Case) -> Outcome:
         complaints.append("not seen")
     if case.process and not seen <= DETECTION_S + 2 * TICK_S:
         complaints.append(f"seen after {seen:.2f} s")
+    # Nobody is in danger in these drives.
+    if any(c.function == "aeb" and c.state in ("PARTIAL", "FULL") for c in record.states):
+        complaints.append("AEB brakes without a reason")
     if case.process in RESTS_ON_ACC and np.any(s["accel_request_mps2"][later] > 0.0):
         complaints.append("restarts into active")
     asked = s["accel_request_mps2"][np.isfinite(s["accel_request_mps2"])]
