@@ -110,8 +110,9 @@ class UltrasonicRing:
         if len(self._recent[sensor]) < 3:
             return False
         a, b, c = self._recent[sensor]
-        if not math.isfinite(a + b + c):
+        if not math.isfinite(b + c):
             return False
         if sensor in SIDE_SENSORS:
             return abs(b - a) > self._params.jump_m and abs((c - b) - (b - a)) < self._params.jump_m / 4.0
+        # Also after silence: a slow car never meets two different things within two bursts.
         return min(abs(b - a), abs(c - b), abs(c - a)) > self._params.jump_m

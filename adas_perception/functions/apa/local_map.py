@@ -160,13 +160,16 @@ class LocalMap:
         self, now_ns: int, match: NDArray[np.bool_], distance: Array, range_m: float, dx: Array, dy: Array
     ) -> None:
         """Strengthen the points that explain an echo; the nearest of them move towards it."""
-        if range_m < self._p.kerb_m:
+        high = match & ~self._low
+        if range_m < self._p.kerb_m and not high.any():
             # A kerb is too low to be heard from so near: this is something else, and new to the plan.
-            self._born_ns[match & self._low] = now_ns
+            self._born_ns[match] = now_ns
             self._low[match] = False
         self._weight[match] = np.minimum(self._weight[match] + _TENTATIVE, _MOST)
         self._seen_ns[match] = now_ns
-        first = match & (distance < distance[match].min() + 0.02)
+        # A kerb is not put right by what may come from something higher.
+        moved = high if high.any() else match
+        first = moved & (distance < distance[moved].min() + 0.02)
         share = self._p.correction * (range_m - distance[first]) / np.maximum(distance[first], 0.1)
         self._xy[first] += np.column_stack((dx[first] * share, dy[first] * share))
 

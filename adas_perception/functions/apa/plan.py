@@ -89,7 +89,7 @@ class Planner:
         p, wide_m = params, params.wide_margin_m
         self._rooms = (
             _Room(p.steering_rad, wide_m, self._body, p.margin_m, p.wide_moves_max, p.wide_nodes_max),
-            _Room(p.steering_rad, wide_m - 0.03, self._body, p.margin_m, p.wide_moves_max, p.wide_nodes_max),
+            _Room(p.steering_rad, p.margin_m, self._body, p.margin_m - 0.01, p.wide_moves_max + 1, p.nodes_max // 2),
             _Room(p.steering_rad, p.margin_m, wheels, p.kerb_margin_m, p.moves_max, p.nodes_max),
             _Room(p.tight_steering_rad, p.tight_margin_m, wheels, p.kerb_margin_m, p.moves_max, p.nodes_max),
         )

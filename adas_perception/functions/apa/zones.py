@@ -42,6 +42,8 @@ class ZoneParams(Params):
     decel_mps2: float = param(1.0, "deceleration counted on", unit="m/s2", low=0.2, high=5.0)
     slow_mps: float = param(0.4, "speed in the slow zone", unit="m/s", low=0.1, high=1.0)
     half_cone_rad: float = param(0.55, "half the arc on which something new may lie", unit="rad", low=0.1, high=1.2)
+    located_rad: float = param(0.3, "half the arc when the map has a place for it", unit="rad", low=0.0, high=1.2)
+    touch_m: float = param(0.3, "nothing new may be nearer to a sensor ahead", unit="m", low=0.0, high=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +88,19 @@ class Zones:
         poses = sweep(car, Segment(way * self._p.look_m, curvature), _STEP_M)
         nearest = ZoneState()
         for echo in echoes:
-            points = echo.heard.points if echo.known or echo.located else self._arc(echo.heard)
+            points = echo.heard.points if echo.known else self._arc(echo)
             beside = self._p.known_beside_m if echo.known else self._p.beside_m
             free = self._body.free(poses, points, beside)
             sensor = echo.heard.sensor
-            if free.all():
+            touching = not echo.known and echo.heard.range_m < self._p.touch_m and _looks(sensor, way)
+            if free.all() and not touching:
                 if not echo.known and sensor in fresh:
                     self._count[sensor] = 0
                 continue
             if not echo.known and sensor in fresh:
                 self._count[sensor] = self._count.get(sensor, 0) + 1
-            state = self._judge(echo, int(np.argmin(free)) * _STEP_M, speed_mps)
+            way_m = 0.0 if touching else int(np.argmin(free)) * _STEP_M
+            state = self._judge(echo, way_m, speed_mps)
             nearest = min(nearest, state, key=lambda s: s.cap_mps)
         return nearest
 
@@ -118,8 +122,15 @@ class Zones:
             return ZoneState(Zone.SLOW, way_m, min(cap, p.slow_mps) or p.slow_mps, sensor)
         return ZoneState(Zone.STOP, way_m, 0.0, sensor)
 
-    def _arc(self, heard: Heard) -> Array:
-        angle = heard.at.yaw_rad + np.linspace(-self._p.half_cone_rad, self._p.half_cone_rad, 9)
+    def _arc(self, echo: Echo) -> Array:
+        """Return where something new may be: the range is sure, the place on the map is less so, and may be old."""
+        heard, middle, half = echo.heard, 0.0, self._p.half_cone_rad
+        if echo.located:
+            x, y = heard.points.mean(axis=0).tolist()
+            bearing = math.remainder(math.atan2(y - heard.at.y_m, x - heard.at.x_m) - heard.at.yaw_rad, math.tau)
+            middle, half = bearing, self._p.located_rad
+        low, high = max(middle - half, -self._p.half_cone_rad), min(middle + half, self._p.half_cone_rad)
+        angle = heard.at.yaw_rad + np.linspace(min(low, high), high, 9)
         return np.column_stack(
             (heard.at.x_m + heard.range_m * np.cos(angle), heard.at.y_m + heard.range_m * np.sin(angle))
         )
@@ -128,3 +139,8 @@ class Zones:
 _STEP_M = 0.05
 # A car that may not go faster than this does not move on.
 _CREEP_MPS = 0.08
+
+
+def _looks(sensor: str, way: int) -> bool:
+    """Tell whether a sensor looks where the car goes."""
+    return sensor.startswith("front" if way > 0 else "rear") and not sensor.endswith("_side")
