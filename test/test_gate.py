@@ -190,6 +190,14 @@ def test_the_tolerance_for_rounding_ends_where_it_says(side):
     assert beyond.violations == (Violation.STEERING_RANGE,)
 
 
+@pytest.mark.parametrize("edge", [-5.0, 4.0])
+def test_the_tolerance_of_the_acceleration_ends_where_it_says(edge):
+    limit = edge * (1 + TOLERANCE)
+    assert drive(Gate(LIMITS, VEHICLE), accel(limit), 1, speed_mps=3.0).violations == ()
+    beyond = drive(Gate(LIMITS, VEHICLE), accel(math.nextafter(limit, 2.0 * edge)), 1, speed_mps=3.0)
+    assert beyond.violations == (Violation.ACCEL_RANGE,)
+
+
 @pytest.mark.parametrize("owner", [Function.LKA, Function.BSD, Function.NONE, Function.DRIVER])
 def test_only_its_owners_may_ask_for_the_speed(owner):
     result = drive(Gate(LIMITS, VEHICLE), accel(-1.0, owner), 1, speed_mps=10.0)
