@@ -33,7 +33,10 @@ class EvidenceParams(Params):
 
     cycles_min: int = param(3, "consistent sensor cycles before any reaction", low=1, high=20)
     standing_cycles: int = param(20, "the same for cars that have never been seen moving", low=1, high=100)
-    moving_mps: float = param(2.0, "an object seen this fast is no part of the road", unit="m/s", low=0.5, high=5.0)
+    moving_mps: float = param(
+        1.5, "an object seen this fast is no part of the road; by radar alone, along its line of sight",
+        unit="m/s", low=0.5, high=5.0,
+    )  # fmt: skip
     moving_cycles: int = param(6, "cycles for which it must have been so fast; half as many at twice the speed",
                                low=1, high=20)  # fmt: skip
     view_half_rad: float = param(0.45, "half of the camera's field of view", unit="rad", low=0.0, high=1.5)
@@ -61,7 +64,7 @@ class Evidence:
         self._moving = {}
         for t in tracks:
             count = before.get(t.id, 0)
-            steps = min(int(math.hypot(t.vx_mps, t.vy_mps) / p.moving_mps), 2)
+            steps = min(int(_seen_mps(t) / p.moving_mps), 2)
             known = count >= p.moving_cycles
             self._moving[t.id] = count + steps if steps or known else 0
 
@@ -82,3 +85,14 @@ class Evidence:
 
     def _moves(self, track: Track) -> bool:
         return self._moving.get(track.id, 0) >= self._p.moving_cycles
+
+
+def _seen_mps(track: Track) -> float:
+    """Return the speed over ground that is measured: for radar alone that along its line of sight, by Doppler.
+
+    The rest of its velocity comes from places, and those of a guard rail's posts are easily taken for one another.
+    """
+    if Sensor.CAMERA in track.sources:
+        return math.hypot(track.vx_mps, track.vy_mps)
+    along = track.x_m * track.vx_mps + track.y_m * track.vy_mps
+    return abs(along) / max(math.hypot(track.x_m, track.y_m), 1.0)
