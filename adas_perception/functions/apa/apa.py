@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from adas_perception.functions import guide
-from adas_perception.functions.apa.geometry import Array, pose_at
+from adas_perception.functions.apa.geometry import Array, Body, pose_at
 from adas_perception.functions.apa.local_map import Heard, LocalMap, MapParams
 from adas_perception.functions.apa.manoeuvre import Manoeuvre, ManoeuvreParams, Phase
 from adas_perception.functions.apa.plan import Planner, PlanParams
@@ -85,6 +85,7 @@ class Apa:
         rule = params.guide if params.rule == "guide" else None
         self._search = Search(params.size, params.slots, params.vehicle, rule)
         self._map = LocalMap(params.map)
+        self._body = Body.outline(params.vehicle)
         self._planner = Planner(params.plan, params.vehicle)
         self._mounts: dict[str, Mount] = {name: params.ring.mount(name) for name in params.ring.names()}
         self._side_mounts = {name: mount for name, mount in self._mounts.items() if name.endswith("_side")}
@@ -135,6 +136,7 @@ class Apa:
     ) -> ApaDecision:
         """Search, offer, and take the driver's confirmation."""
         self._hear(now_ns, ego, echoes)
+        self._map.passed(self._body, pose_at(ego, now_ns))
         self._map.tidy(now_ns, pose_at(ego, now_ns))
         self._slots = self._search.step(ego, echoes, self._side_mounts)
         state, reason = (State.OFFERED, Reason.SLOT_FOUND) if self._slots else (State.SEARCH, Reason.SEARCHING)

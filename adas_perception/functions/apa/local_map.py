@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from adas_perception.functions.apa.geometry import Array, Pose
+from adas_perception.functions.apa.geometry import Array, Body, Frame, Pose
 from adas_perception.params import Mount, Params, param
 
 
@@ -31,6 +31,7 @@ class MapParams(Params):
     correction: float = param(0.3, "share of its error by which a known point is moved", low=0.0, high=1.0)
     tentative_s: float = param(2.0, "a point seen only once is forgotten after", unit="s", low=0.1, high=30.0)
     kerb_m: float = param(0.55, "what is heard from nearer is no kerb", unit="m", low=0.0, high=2.0)
+    passed_m: float = param(0.2, "nothing is so near to a car whose driver passes", unit="m", low=0.0, high=0.5)
     forget_m: float = param(20.0, "points farther away are forgotten", unit="m", low=5.0, high=100.0)
 
 
@@ -57,6 +58,7 @@ class _Last(NamedTuple):
 
 _SURE, _TENTATIVE, _MOST, _LOSS = 1.0, 0.5, 3.0, 0.4
 _STEADY_M = 0.5
+_SAME_RAD, _AGREE_M, _NEIGHBOUR_M = 0.1, 0.25, 1.2
 # So many echoes without a direction, from a standing car, are laid on the axis of the sensor.
 _PATIENCE = 6
 
@@ -129,7 +131,7 @@ class LocalMap:
             low = bool(self._low[match].all())  # as it is now: _confirm may have found otherwise
             return Heard(sensor, range_m, at, self._xy[match], int(self._born_ns[match].min()), sure, low)
         new = Heard(sensor, range_m, at, np.empty((0, 2)), now_ns, False)
-        bearing_rad = self._direction(last, at, range_m)
+        bearing_rad = self._direction(sensor, last, at, range_m)
         self._unplaced[sensor] = self._unplaced.get(sensor, 0) + 1 if bearing_rad is None else 0
         if bearing_rad is None and self._unplaced[sensor] < _PATIENCE:
             return new
@@ -137,6 +139,17 @@ class LocalMap:
         point = np.array([[at.x_m + range_m * math.cos(angle), at.y_m + range_m * math.sin(angle)]])
         self._append(now_ns, point, np.array([angle + math.pi]), _TENTATIVE)
         return new
+
+    def passed(self, body: Body, car: Pose) -> None:
+        """Forget points where the car is while its driver passes: nobody brushes past a parked car."""
+        lengthwise, sideways = body.beyond(np.array([car], dtype=np.float64), self._xy)
+        self._weight[np.maximum(lengthwise, sideways)[0] < self._p.passed_m] = 0.0
+
+    def free(self, slot: Frame, half_m: float, depth_m: float) -> None:
+        """Forget points in a slot that the side sensors have found empty."""
+        local = slot.points_to_local(self._xy)
+        inside = (np.abs(local[:, 0]) < half_m) & (local[:, 1] < 0.0) & (local[:, 1] > -depth_m) & ~self._low
+        self._weight[inside] = 0.0
 
     def tidy(self, now_ns: int, car: Pose) -> None:
         """Forget what is far away, what was contradicted, and what was seen only once long ago."""
@@ -161,9 +174,9 @@ class LocalMap:
     ) -> None:
         """Strengthen the points that explain an echo; the nearest of them move towards it."""
         high = match & ~self._low
-        if range_m < self._p.kerb_m and not high.any():
+        if range_m < self._p.kerb_m:
             # A kerb is too low to be heard from so near: this is something else, and new to the plan.
-            self._born_ns[match] = now_ns
+            self._born_ns[match & self._low] = now_ns
             self._low[match] = False
         self._weight[match] = np.minimum(self._weight[match] + _TENTATIVE, _MOST)
         self._seen_ns[match] = now_ns
@@ -173,7 +186,7 @@ class LocalMap:
         share = self._p.correction * (range_m - distance[first]) / np.maximum(distance[first], 0.1)
         self._xy[first] += np.column_stack((dx[first] * share, dy[first] * share))
 
-    def _direction(self, last: _Last | None, at: Pose, range_m: float) -> float | None:
+    def _direction(self, sensor: str, last: _Last | None, at: Pose, range_m: float) -> float | None:
         """Return the bearing of a new echo against the axis of its sensor, None while nothing tells it."""
         if last is None or not math.isfinite(last.range_m) or abs(range_m - last.range_m) > _STEADY_M:
             return None
@@ -185,7 +198,26 @@ class LocalMap:
         off = math.acos(min(max((last.range_m - range_m) / way, -1.0), 1.0))
         limit = self._p.half_cone_rad
         sides = [min(max(math.remainder(course + turn, math.tau), -limit), limit) for turn in (off, -off)]
-        return min(sides, key=abs)
+        if max(sides) - min(sides) < _SAME_RAD:
+            return min(sides, key=abs)
+        # Left and right of the course look the same to one sensor: its neighbours tell them apart.
+        off_m = [self._disagreement(sensor, at, range_m, side) for side in sides]
+        if min(off_m) > _AGREE_M:
+            return min(sides, key=abs) if abs(abs(sides[0]) - abs(sides[1])) > _SAME_RAD else None
+        return sides[off_m.index(min(off_m))]
+
+    def _disagreement(self, sensor: str, at: Pose, range_m: float, bearing_rad: float) -> float:
+        """Return how far the range of the neighbour that fits best is from a place at a bearing."""
+        angle = at.yaw_rad + bearing_rad
+        x, y = at.x_m + range_m * math.cos(angle), at.y_m + range_m * math.sin(angle)
+        off = math.inf
+        for name, other in self._last.items():
+            if name == sensor or not math.isfinite(other.range_m):
+                continue
+            if math.hypot(other.at.x_m - at.x_m, other.at.y_m - at.y_m) > _NEIGHBOUR_M:
+                continue
+            off = min(off, abs(math.hypot(x - other.at.x_m, y - other.at.y_m) - other.range_m))
+        return off
 
     def _append(self, now_ns: int, xy: Array, facing: Array, weight: float, low: bool = False) -> None:
         count = len(xy)

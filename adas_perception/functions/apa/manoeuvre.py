@@ -21,6 +21,8 @@ from adas_perception.types import EgoState, Gear, nanoseconds
 
 # Where else something may be that was found on the way: an echo tells its distance better than its direction.
 _ROUND_M = 0.15 * np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)])
+# So near to the edges of a slot the side sensors may have missed something.
+_AT_EDGE_M = 0.25
 
 
 class Phase(Enum):
@@ -117,6 +119,10 @@ class Manoeuvre:
     def _begin(self, now_ns: int, ego: EgoState) -> None:
         frame = self.slot.frame
         if not self.plans:
+            if self.slot.kind is not SlotKind.ANGLED:
+                depth = min(self.slot.depth_m, self._vehicle.length_m) - _AT_EDGE_M
+                self._map.free(frame, self.slot.length_m / 2.0 - _AT_EDGE_M, depth)
+                self._map.tidy(now_ns, Pose(ego.x_m, ego.y_m, ego.yaw_rad))
             for (points, facing), low in zip(edges(self.slot, self._vehicle), (False, True), strict=True):
                 turned = frame.yaw_rad + frame.side * facing
                 kerb = low and self.slot.kind is SlotKind.PARALLEL

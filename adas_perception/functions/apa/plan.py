@@ -88,6 +88,7 @@ class Planner:
         self._body, wheels = Body.outline(vehicle), Body.wheels(vehicle)
         p, wide_m = params, params.wide_margin_m
         self._rooms = (
+            _Room(p.steering_rad, wide_m + 0.1, self._body, p.margin_m, p.wide_moves_max, p.wide_nodes_max // 2),
             _Room(p.steering_rad, wide_m, self._body, p.margin_m, p.wide_moves_max, p.wide_nodes_max),
             _Room(p.steering_rad, p.margin_m, self._body, p.margin_m - 0.01, p.wide_moves_max + 1, p.nodes_max // 2),
             _Room(p.steering_rad, p.margin_m, wheels, p.kerb_margin_m, p.moves_max, p.nodes_max),

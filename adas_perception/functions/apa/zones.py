@@ -34,7 +34,7 @@ class ZoneParams(Params):
 
     look_m: float = param(2.5, "how far ahead the strip is looked at", unit="m", low=0.5, high=5.0)
     reserve_m: float = param(0.35, "gap to keep to something new", unit="m", low=0.05, high=1.0)
-    found_reserve_m: float = param(0.24, "gap to keep to what was found on the way", unit="m", low=0.05, high=1.0)
+    found_reserve_m: float = param(0.35, "gap to keep to what was found on the way", unit="m", low=0.05, high=1.0)
     known_reserve_m: float = param(0.03, "gap to keep to what the plan knows", unit="m", low=0.0, high=0.5)
     beside_m: float = param(0.12, "gap to keep beside something new", unit="m", low=0.0, high=0.5)
     known_beside_m: float = param(0.0, "gap to keep beside what the plan knows", unit="m", low=0.0, high=0.5)
@@ -43,7 +43,7 @@ class ZoneParams(Params):
     slow_mps: float = param(0.4, "speed in the slow zone", unit="m/s", low=0.1, high=1.0)
     half_cone_rad: float = param(0.55, "half the arc on which something new may lie", unit="rad", low=0.1, high=1.2)
     located_rad: float = param(0.3, "half the arc when the map has a place for it", unit="rad", low=0.0, high=1.2)
-    touch_m: float = param(0.3, "nothing new may be nearer to a sensor ahead", unit="m", low=0.0, high=1.0)
+    touch_m: float = param(0.4, "nothing new may be nearer to a sensor ahead", unit="m", low=0.0, high=1.0)
 
 
 @dataclass(frozen=True, slots=True)
