@@ -85,3 +85,14 @@ def test_every_run_of_the_rows_can_be_staged():
     assert len(rows) == 9
     for case in (case for row in rows for case in row.cases):
         assert math.isfinite(case.manoeuvre.stage().scenario.duration_s)
+
+
+@pytest.mark.parametrize("angle_deg", [45, 60])
+@pytest.mark.parametrize("seed", [None, 1])
+def test_cars_at_an_angle_are_recognised(angle_deg, seed):
+    run = Parking(kind="angled", thing="none", extra_m=1.0, angle_deg=angle_deg)
+    (slot,) = measure(run, seed)
+    assert slot.kind is SlotKind.ANGLED
+    assert math.degrees(slot.axis_rad) == pytest.approx(angle_deg, abs=3.0)
+    end = 400.0 + SLOT_AHEAD_M + run.opening_m
+    assert slot.x_m + slot.length_m / 2.0 == pytest.approx(end, abs=0.15)
