@@ -379,7 +379,7 @@ def test_a_lost_acc_gives_the_fallback_nothing_to_go_by():
     assert verdict.fallback == Request(Function.FALLBACK, now, -2.0)
 
 
-@pytest.mark.parametrize(("state", "engaged"), [("MANOEUVRING", True), ("SEARCH", False)])
+@pytest.mark.parametrize(("state", "engaged"), [("MANOEUVRING", True), ("PAUSED", True), ("SEARCH", False)])
 def test_losing_the_parking_manoeuvre_stops_the_car(state, engaged):
     monitor, now = ready()
     states = {Function.APA: FunctionState(Function.APA, now, Level.OK, state, "NONE")}

@@ -44,7 +44,7 @@ SAMPLED = (Function.AEB, Function.ACC, Function.LKA)
 ENGAGED: dict[Function, tuple[str, ...]] = {
     Function.ACC: ("ACTIVE", "HOLD"),
     Function.AEB: ("PARTIAL", "FULL", "HOLD"),
-    Function.APA: ("MANOEUVRING",),
+    Function.APA: ("MANOEUVRING", "PAUSED"),
 }
 COMFORT = frozenset({Function.ACC, Function.APA})
 # A function may notice the loss of its input first and let go: for this long it still counts as engaged.
