@@ -34,6 +34,7 @@ from adas_perception.types import Detections, Image, LaneLines, Level, seconds
 SILENT_S = 0.5
 OVERLAY_PERIOD_S = 0.2
 JPEG_QUALITY = 80
+HALF_A_PICTURE_S = 0.015
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ class LaneObjectParams(LaneParams):
 
     lane_model: str = param("lane_v2", "lane network, by its name in models.yaml")
     object_model: str = param("object_v1", "object detector, by its name in models.yaml; empty: none")
+    object_period_s: float = param(
+        0.1, "boxes are looked for this often; tracking carries them on", unit="s", low=0.0, high=1.0
+    )
     models_file: str = param("", "list of models; empty: the shipped models.yaml")
     backend: str = param("auto", "what runs the networks", choices=("auto", "tensorrt", "openvino", "onnxruntime"))
     precision: str = param(
@@ -49,7 +53,7 @@ class LaneObjectParams(LaneParams):
     )
     dla_core: int = param(-1, "deep learning accelerator for the lane network; -1: the GPU", low=-1, high=1)
     cuda: str = param("auto", "library for TensorRT's memory", choices=CUDA_LIBRARIES)
-    threads: int = param(2, "processor threads of a network", low=1, high=64)
+    threads: int = param(2, "processor threads of the lane network; the detector takes half", low=1, high=64)
     compressed: bool = param(False, "take camera/image/compressed instead of camera/image")
     reliable: bool = param(True, "subscribe reliably; false for a driver that publishes best effort")
     camera: CameraMount = CameraMount()
@@ -100,14 +104,16 @@ class LaneObjectNode(AdasNode):
         self._networks: list[Timed] = []
         try:
             # The stream of the lanes goes before that of the boxes.
-            self._lane_spec, self._lane_net = self._network(self.params.lane_model, LaneSpec, -1, self.params.dla_core)
+            self._lane_spec, self._lane_net = self._network(
+                self.params.lane_model, LaneSpec, -1, self.params.dla_core, self.params.threads
+            )
             self._detector = self._open_detector()
         except ModelError as error:
             raise ParameterError(str(error)) from None
         self._camera: CameraModel | None = None
         self._finder: LaneFinder | None = None
         self._seen_boxes: Detections | None = None
-        self._seen_ns = self._overlay_ns = 0
+        self._seen_ns = self._overlay_ns = self._offered_ns = 0
         self._boxes = self._start("boxes", self._see_boxes) if self._detector else None
         self._pictures = self._start("lanes", self._see_lanes)
         self._create_topics()
@@ -117,9 +123,11 @@ class LaneObjectNode(AdasNode):
         self._workers.append(PictureWorker(name, see, self._failed))
         return self._workers[-1]
 
-    def _network(self, name: str, kind: type[Any], priority: int, dla_core: int) -> tuple[Any, Timed]:
+    def _network(
+        self, name: str, kind: type[Any], priority: int, dla_core: int, threads: int
+    ) -> tuple[Any, Timed]:
         entry = load_model_spec(name, Path(self.params.models_file) if self.params.models_file else None)
-        settings = Settings(self.params.threads, self.params.precision, dla_core, self.params.cuda, priority)
+        settings = Settings(threads, self.params.precision, dla_core, self.params.cuda, priority)
         network = Timed(name, open_network(entry, self.params.backend, settings))
         self._networks.append(network)
         self.get_logger().info(f"{name} on {network.name}: {network.reason}")
@@ -128,7 +136,8 @@ class LaneObjectNode(AdasNode):
     def _open_detector(self) -> ObjectDetector | None:
         if not self.params.object_model:
             return None
-        return ObjectDetector(*self._network(self.params.object_model, DetectorSpec, 0, -1))
+        threads = max(1, self.params.threads // 2)
+        return ObjectDetector(*self._network(self.params.object_model, DetectorSpec, 0, -1, threads))
 
     def _create_topics(self) -> None:
         self._lanes = self.create_publisher(PointCloud2, "lanes", 5)
@@ -162,7 +171,10 @@ class LaneObjectNode(AdasNode):
         self.figures["network_ms"] = self._lane_net.last_ms
         self.figures["lanes_ms"] = 1e3 * (time.perf_counter() - began)
         self._seen_ns = self.now_ns()
-        if self._boxes is not None:
+        waited_s = seconds(image.stamp_ns - self._offered_ns)
+        # A clock that went back must not silence the boxes.
+        if self._boxes is not None and not 0.0 <= waited_s < self.params.object_period_s - HALF_A_PICTURE_S:
+            self._offered_ns = image.stamp_ns
             self._boxes.offer(image)
         self._show(image, finder.camera, lanes)
 
