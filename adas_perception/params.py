@@ -180,8 +180,8 @@ class Ring(Params):
     front_right_side: Mount = Mount(3.30, -0.90, 0.5, -1.571)
     rear_left_side: Mount = Mount(-0.65, 0.90, 0.5, 1.571)
     rear_left_outer: Mount = Mount(-0.93, 0.72, 0.5, 2.44)
-    rear_left: Mount = Mount(-1.05, 0.27, 0.5, math.pi)
-    rear_right: Mount = Mount(-1.05, -0.27, 0.5, math.pi)
+    rear_left: Mount = Mount(-1.05, 0.27, 0.5, 3.14159)
+    rear_right: Mount = Mount(-1.05, -0.27, 0.5, 3.14159)
     rear_right_outer: Mount = Mount(-0.93, -0.72, 0.5, -2.44)
     rear_right_side: Mount = Mount(-0.65, -0.90, 0.5, -1.571)
 
