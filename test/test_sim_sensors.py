@@ -85,13 +85,15 @@ def test_who_shows_any_of_a_face_to_a_corner_radar_is_seen(rng: Random | None, x
     body = car(x, y, yaw=yaw)
     found = scan_radar("front_left", errors, 1, EgoState(1), Surroundings((body,)), rng)
     outline = body.corners()
-    share = np.linspace(0.05, 0.95, 19)[:, None, None]
-    border = (outline + share * (np.roll(outline, -1, axis=0) - outline)).reshape(-1, 2)
+    inner, all_of_it = (np.linspace(*ends)[:, None, None] for ends in ((0.05, 0.95, 19), (0.0, 1.0, 401)))
+    border, every_point = (
+        (outline + share * (np.roll(outline, -1, axis=0) - outline)).reshape(-1, 2) for share in (inner, all_of_it)
+    )
     distance = np.hypot(*(border - (sensor.mount.x_m, sensor.mount.y_m)).T)
     near = border[distance.argmin()]
     if sensor.sees(near[:1], near[1:])[0]:
         assert len(found.range_rate) > 0
-    if not sensor.sees(*border.T).any():
+    if not sensor.sees(*every_point.T).any():
         assert len(found.range_rate) == 0
 
 
