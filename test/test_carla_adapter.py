@@ -104,7 +104,8 @@ def test_ackermann_needs_no_package_of_carla():
     node = FakeNode()
     AckermannCommands(node, "hero").send(Wanted(-6.0, 0.1, Gear.DRIVE, False), EGO, 0.05)
     (message,) = node.sent["/carla/hero/ackermann_cmd"]
-    assert (message.acceleration, message.steering_angle) == (-6.0, 0.1)
+    assert message.acceleration <= -6.0, "more is asked for while hard braking builds up"
+    assert message.steering_angle == 0.1
     assert message.speed > 0.0
 
 
