@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from dataclasses import replace
 
@@ -30,7 +31,11 @@ from adas_perception.safety.freshness import fresh
 from adas_perception.sim.driver import DriverScript, Phase
 from adas_perception.sim.scenarios import KMH
 
-pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(600)]
+# Sixty seconds in real time need two idle cores; test_carla_drive.py drives the same without processes.
+pytestmark = [
+    pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(600),
+    pytest.mark.skipif("ADAS_CARLA_LOOP" not in os.environ, reason="needs two idle cores: set ADAS_CARLA_LOOP=1"),
+]
 
 READY_S = 150.0
 PATIENCE_S = 5.0
