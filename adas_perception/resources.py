@@ -63,10 +63,15 @@ def verified(path: Path) -> Path:
     listed = {parts[-1].strip().lstrip("*"): parts[0] for parts in lines}
     if name not in listed:
         raise ParameterError(f"{path}: not listed in {manifest}; add it with sha256sum, or remove the file")
-    actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    actual = sha256_of(path)
     if actual != listed[name].lower():
         raise ParameterError(f"{path}: sha256 is {actual}, {manifest} says {listed[name]}; restore the file")
     return path
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def profile_path(name: str) -> Path:

@@ -5,7 +5,6 @@ The package's list is config/models.yaml; the user's own, models.yaml in his mod
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import Any
 
 from adas_perception.inference.backend import ModelAbsentError, ModelError
 from adas_perception.params import ParameterError, read_yaml
-from adas_perception.resources import config_path, share_dir
+from adas_perception.resources import config_path, sha256_of, share_dir
 
 KINDS = ("lane", "object")
 FIELDS = ("path", "sha256", "kind", "url", "spec", "card", "variants")
@@ -57,7 +56,7 @@ class ModelSpec:
         if file is None:
             source = f"fetch it from {self.url} and" if self.url else "correct its path in models.yaml or"
             raise ModelAbsentError(f"model '{self.name}': no file {path}; {source} set ADAS_MODELS to its folder")
-        actual = hashlib.sha256(file.read_bytes()).hexdigest()
+        actual = sha256_of(file)
         if actual != sha256.lower():
             raise ModelError(f"{file}: sha256 is {actual}, models.yaml expects {sha256}; fetch the file again")
         return file

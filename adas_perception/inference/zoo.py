@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -16,6 +15,7 @@ import yaml
 from adas_perception.inference.backend import ModelAbsentError, ModelError
 from adas_perception.inference.models import load_model_spec, model_names, models_folder
 from adas_perception.params import read_yaml
+from adas_perception.resources import sha256_of
 
 SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -98,7 +98,7 @@ def _bring(source: str, part: Path, sha256: str) -> None:
     file = Path(source).expanduser()
     if not file.is_file():
         raise ModelError(f"{file}: no such file")
-    actual = hashlib.sha256(file.read_bytes()).hexdigest()
+    actual = sha256_of(file)
     if actual != sha256:
         raise ModelError(f"{file}: sha256 is {actual}, expected {sha256}")
     shutil.copyfile(file, part)

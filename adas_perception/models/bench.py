@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from adas_perception.inference.backend import BackendUnavailableError, ModelError, Settings, load_backend
 from adas_perception.inference.models import ModelSpec, load_model_spec
 from adas_perception.inference.tensorrt.backend import TensorRtBackend
-from adas_perception.inference.tensorrt.cache import sha256
+from adas_perception.resources import sha256_of
 
 WARM_UP = 5
 CAMERA_FPS = 30.0
@@ -221,7 +221,7 @@ def write_json(out: Path, results: list[Result], absent: list[str], settings: di
     files = {}
     for name in dict.fromkeys(result.model for result in results):
         entry = load_model_spec(name)
-        files[name] = {p: sha256(entry.file(p).read_bytes()) for p in ("fp32", *entry.variants)}
+        files[name] = {p: sha256_of(entry.file(p)) for p in ("fp32", *entry.variants)}
     about = {"settings": settings, "machine": machine(), "files": files, "absent": absent}
     path = out / "bench.json"
     path.write_text(json.dumps({**about, "results": [asdict(result) for result in results]}, indent=2))

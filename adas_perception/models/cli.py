@@ -156,11 +156,12 @@ def export(
 ) -> None:
     """Export a checkpoint to ONNX; exit status 1 if it disagrees with PyTorch."""
     from adas_perception.models import export as exporter
+    from adas_perception.resources import sha256_of
 
     if kind not in exporter.EXPORTABLE:
         raise typer.BadParameter(f"kind '{kind}': choose {' or '.join(exporter.EXPORTABLE)}")
     difference = exporter.export(kind, exporter.load_net(kind, checkpoint), out, opset, batch)
-    typer.echo(f"{out}  {out.stat().st_size / 1e6:.2f} MB  sha256 {exporter.sha256(out)}")
+    typer.echo(f"{out}  {out.stat().st_size / 1e6:.2f} MB  sha256 {sha256_of(out)}")
     typer.echo(f"difference from PyTorch {difference:.1e}, allowed {exporter.PARITY_MAX:.0e}")
     raise typer.Exit(int(difference > exporter.PARITY_MAX))
 

@@ -5,7 +5,6 @@ Two exporters: opset 20 by torch.export; opset 17 by tracing, made small by onnx
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,8 +100,3 @@ def parity(kind: str, net: nn.Module, model: Path, batch: int, seed: int = 77) -
         unit = spec.width_px if name == "boxes" else 1.0
         worst = max(worst, float(np.abs(a.numpy() - b).max()) / unit)
     return worst
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

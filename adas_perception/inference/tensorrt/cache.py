@@ -19,6 +19,7 @@ from pathlib import Path
 
 from adas_perception.inference.cuda import Device
 from adas_perception.inference.tensorrt.options import BuildOptions
+from adas_perception.resources import sha256_of
 
 # Raise it when the way engines are built changes: older ones are then built again.
 SCHEMA = 1
@@ -49,8 +50,8 @@ class EngineKey:
         cls, model: Path, tensorrt: str, device: Device, options: BuildOptions, calibration: Path | None = None
     ) -> EngineKey:
         """Return the key of an ONNX file on this machine."""
-        scales = sha256(calibration.read_bytes()) if calibration is not None and calibration.is_file() else ""
-        checksum = sha256(model.read_bytes())
+        scales = sha256_of(calibration) if calibration is not None and calibration.is_file() else ""
+        checksum = sha256_of(model)
         return cls(model.stem, checksum, tensorrt, device.name, device.sm, device.driver, options, scales)
 
     def digest(self) -> str:
