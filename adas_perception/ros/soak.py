@@ -1,7 +1,8 @@
 """``adas soak``: the whole stack at full rate for long, one simulated drive after the other.
 
-The processes of the stack live through all drives. Watched are their memory, the cycles that the gate missed, and
-every line of warning that is no ordinary change of state.
+The processes of the stack live through all drives. Watched are their memory, the cycles that the gate missed, the
+checks of each drive, and every line of warning that is no change of state. Between two drives there is no car, which
+the stack says; what it says of its modes during a drive is a check of that drive.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,6 +20,8 @@ from rich.console import Console
 from adas_perception.ros.demo import Drive, opened_bus
 from adas_perception.ros.runner import Stack, environment, parameter_files, ros_arguments
 from adas_perception.ros.table import SIM_VEHICLE
+from adas_perception.sim.judge import verdicts
+from adas_perception.sim.recorder import load_record
 from adas_perception.sim.scenarios import scenario
 
 SCENARIO = "demo"
@@ -37,7 +41,7 @@ def run_soak(minutes: float, out: Path) -> int:
     out.mkdir(parents=True, exist_ok=True)
     log_path = out / "stack.log"
     memory: dict[str, list[tuple[float, int]]] = {}
-    drives, failed = 0, 0
+    drives, broken_checks = 0, Counter[str]()
     env = environment(
         ROS_DOMAIN_ID=os.environ.get("ROS_DOMAIN_ID") or str(random.randint(1, 101)),
         ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
@@ -51,27 +55,38 @@ def run_soak(minutes: float, out: Path) -> int:
             stack.start_all()
             while time.monotonic() - began < 60.0 * minutes and not stack.ended():
                 start_s = 10.0 + drives * (scenario(SCENARIO).duration_s + ROOM_S)
-                parameters = {"scenario": SCENARIO, "out": (out / "drive").resolve(), "clock_start_s": start_s, **bus}
+                record = out / f"drive{drives}"
+                parameters = {"scenario": SCENARIO, "out": record.resolve(), "clock_start_s": start_s, **bus}
                 with Stack(ros_arguments(files, parameters), env) as car:
                     car.start(SIM_VEHICLE)
                     while not car.ended() and not stack.ended():
                         _sample(stack, memory, time.monotonic() - began)
                         time.sleep(SAMPLE_S)
-                    failed += car.ended().get(SIM_VEHICLE, 1) != 0
+                    broken_checks.update(_judge(car.ended().get(SIM_VEHICLE), record))
                 drives += 1
             ended = stack.ended()
     minutes_driven = (time.monotonic() - began) / 60.0
     growths = {name: growth(samples) for name, samples in memory.items()}
     missed, warnings = read_log(log_path.read_text(errors="replace"))
-    console.print(f"{minutes_driven:.1f} min, {drives} drives, {failed} failed, ended: {ended or 'none'}")
+    console.print(f"{minutes_driven:.1f} min, {drives} drives, ended: {ended or 'none'}")
     console.print(f"cycles of the gate beyond two periods: {len(missed)}, longest {max(missed, default=0.0):.0f} ms")
     for name, share in growths.items():
         console.print(f"memory of {name}: {memory[name][-1][1] / 1024:.0f} MiB, growth {100 * share:+.2f} %")
-    for text, count in warnings.most_common():
-        console.print(f"{count} x {text}")
-    broken = bool(failed or ended or missed or warnings) or max(growths.values(), default=0.0) >= GROWTH_MAX
+    for text, count in (broken_checks + warnings).most_common():
+        console.print(f"{count} x {text}", markup=False)
+    broken = bool(broken_checks or ended or missed or warnings) or max(growths.values(), default=0.0) >= GROWTH_MAX
     console.print("limits broken" if broken else "pass")
     return 1 if broken else 0
+
+
+def _judge(status: int | None, record: Path) -> list[str]:
+    """Return what is wrong with a drive; its record goes when nothing is."""
+    if status != 0:
+        return [f"the drive ended with status {status}"]
+    wrong = [f"{v.name}: {v.value}" for v in verdicts(load_record(record)) if v.word == "FAIL"]
+    if not wrong:
+        shutil.rmtree(record)
+    return wrong
 
 
 def _sample(stack: Stack, memory: dict[str, list[tuple[float, int]]], at_s: float) -> None:

@@ -171,16 +171,22 @@ class SimVehicleNode(AdasNode):
             self._end.set_result(None)
 
     def _wait_for_stack(self) -> bool:
-        """Let clock and sensors run, the car rolling, until all nodes are heard and all functions there."""
+        """Let the clock run until all nodes are heard, then the car roll until all functions are there."""
         wanted = {node.name for node in NODES}
         console = Console(stderr=True)
         deadline = time.monotonic() + READY_TIMEOUT_S
         renderer = CameraRenderer(self._scenario.road)
         with console.status("waiting for the nodes of the stack"):
+            # Frames outrun the clock where nodes have not found it yet, and a stack that lives on from another drive
+            # would stamp them with the time of that drive.
+            while self._running and not wanted <= self._alive and time.monotonic() < deadline:
+                self._tell_time()
+                time.sleep(TICK_S)
+                self._stamp_ns += nanoseconds(TICK_S)
             tick, world = 0, self._rolling_world()
             while self._running and time.monotonic() < deadline:
                 self._publish(world, renderer, tick)
-                if wanted <= self._alive and self._mode == "NORMAL":
+                if self._mode == "NORMAL":
                     return True
                 time.sleep(TICK_S)
                 world.step(TICK_S)
@@ -256,10 +262,12 @@ class SimVehicleNode(AdasNode):
         late = [i.topic for i in heard if not fresh(i.value, self._stamp_ns, BEHIND_S)]
         return late + (["bus"] if self._lateral_frames <= frames else [])
 
+    def _tell_time(self) -> None:
+        self._clock.publish(Clock(clock=convert.to_stamp(self._stamp_ns)))
+
     def _publish(self, world: World, renderer: CameraRenderer, tick: int) -> Picture | None:
         """Send what the car and its sensors measure at this tick."""
-        now_ns = world.stamp_ns
-        self._clock.publish(Clock(clock=convert.to_stamp(now_ns)))
+        self._tell_time()
         ego, driver = world.ego(), world.driver_input()
         for frame in self._encoder.frames(ego, driver, (ego.speed_mps,) * 4):
             self._port.send(frame)
