@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from adas_perception.inference import ModelError, load_backend, load_model_spec
+from adas_perception.inference.backend import Settings
 from adas_perception.params import ParameterError
 
 CPU = ("openvino", "onnxruntime")
@@ -33,6 +34,20 @@ def test_backends_agree(model):
     answers = [load_backend(model, name).infer(picture())["lanes"] for name in CPU]
     assert answers[0].shape == (1, 6, 48, 128)
     assert answers[0] == pytest.approx(answers[1], abs=1e-3)
+
+
+@pytest.mark.parametrize("backend", CPU)
+@pytest.mark.parametrize(("name", "precision"), [("lane_v2", "fp32"), ("lane_v2", "int8"), ("object_v1", "int8")])
+def test_pictures_in_one_batch_do_not_touch_each_other(name, precision, backend):
+    pytest.importorskip(backend)
+    spec = load_model_spec(name)
+    shape = (3, int(spec.spec["height_px"]), int(spec.spec["width_px"]), 3)
+    pictures = np.random.default_rng(5).integers(0, 255, shape, dtype=np.uint8)
+    together = load_backend(spec.file(precision), backend, Settings(batch=3)).infer({"picture": pictures})
+    one = load_backend(spec.file(precision), backend)
+    for n in range(3):
+        for tensor, alone in one.infer({"picture": pictures[n : n + 1]}).items():
+            assert together[tensor][n] == pytest.approx(alone[0], abs=1e-3)
 
 
 def test_answers_stay_when_the_backend_runs_again(model):

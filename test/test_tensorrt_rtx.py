@@ -10,15 +10,17 @@ from adas_perception.inference.tensorrt.build import BuildError, build_engine
 from adas_perception.inference.tensorrt.options import BuildOptions
 
 trt = pytest.importorskip("tensorrt_rtx", reason="the wheel tensorrt-rtx is not installed")
+BATCHES = {"node": (1, 1, 1), "throughput": (1, 4, 8)}
 SHIPPED = [(n, p) for n in model_names() if not load_model_spec(n).url for p in ("fp32", *load_model_spec(n).variants)]
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("batches", BATCHES.values(), ids=BATCHES)
 @pytest.mark.parametrize(("name", "precision"), SHIPPED)
-def test_every_shipped_file_builds(name, precision):
+def test_every_shipped_file_builds(name, precision, batches):
     seen = []
     model = load_model_spec(name).file(precision)
-    built = build_engine(trt, model, BuildOptions(precision), progress=seen.append)
+    built = build_engine(trt, model, BuildOptions(precision, *batches), progress=seen.append)
     assert len(built.plan) > 100_000 and seen[-1] == 100.0
 
 

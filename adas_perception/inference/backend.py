@@ -41,6 +41,7 @@ class Settings:
     dla_core: int = -1  # deep learning accelerator of a Jetson; -1: the GPU
     cuda: str = "auto"  # the library that TensorRT's memory comes from
     priority: int = 0  # of the CUDA stream, lower goes first
+    batch: int = 1  # pictures in one run, where the model file leaves it open
 
 
 _DEFAULT = Settings()

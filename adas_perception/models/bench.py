@@ -136,14 +136,14 @@ def _loaders(entry: ModelSpec, batch: int, threads: int) -> Iterator[tuple[str, 
     inputs = {str(entry.spec["input_name"]): picture}
     for backend, shown in BACKEND_NAMES.items():
         for precision in ("fp32", *entry.variants):
-            yield f"{shown} {precision}", _onnx_loader(entry, backend, precision, threads, inputs)
+            yield f"{shown} {precision}", _onnx_loader(entry, backend, precision, threads, batch, inputs)
 
 
 def _onnx_loader(
-    entry: ModelSpec, backend: str, precision: str, threads: int, inputs: dict[str, NDArray[Any]]
+    entry: ModelSpec, backend: str, precision: str, threads: int, batch: int, inputs: dict[str, NDArray[Any]]
 ) -> Load:
     def load() -> Loaded:
-        network = load_backend(entry.file(precision), backend, Settings(threads, precision))
+        network = load_backend(entry.file(precision), backend, Settings(threads, precision, batch=batch))
         timed = (lambda: network.device_ms(inputs, DEVICE_REPEATS)) if isinstance(network, TensorRtBackend) else None
         return Loaded(lambda: network.infer(inputs), timed)
 

@@ -152,7 +152,7 @@ def export(
     checkpoint: Annotated[Path, typer.Argument(help="best.pt of a run")],
     out: Annotated[Path, typer.Option(help="ONNX file")] = Path("out/model.onnx"),
     opset: Annotated[int, typer.Option(help="20, or 17 for TensorRT 8.6")] = 17,
-    batch: Annotated[int, typer.Option(help="fixed batch; 0: open", min=0)] = 1,
+    batch: Annotated[int, typer.Option(help="fixed batch; 0: open", min=0)] = 0,
 ) -> None:
     """Export a checkpoint to ONNX; exit status 1 if it disagrees with PyTorch."""
     from adas_perception.models import export as exporter

@@ -27,7 +27,9 @@ class TensorRtBackend:
     def __init__(self, model: Path, settings: Settings) -> None:
         self.reason = ""
         trt, cuda = load_tensorrt(), open_cuda(settings.cuda)
-        options = BuildOptions(precision=settings.precision, dla_core=settings.dla_core)
+        options = BuildOptions(
+            settings.precision, settings.batch, settings.batch, settings.batch, dla_core=settings.dla_core
+        )
         key, cache = EngineKey.of(model, trt.__version__, cuda.device, options), EngineCache()
         try:
             self._runner = open_runner(trt, cuda, key, cache, settings)
