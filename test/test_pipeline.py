@@ -40,10 +40,9 @@ def test_the_demo_is_driven_without_contact_and_within_the_lane(demo):
 
 
 def test_every_function_is_at_work_in_the_demo(demo):
-    assert "ACTIVE" in states(demo, Function.ACC)
-    truth, accel_mps2, _ = demo[-1]
-    assert 0.5 < truth.gap_m < 10.0 and accel_mps2 < -3.0  # comes to a stand behind the standing car
-    assert "WARN" in states(demo, Function.AEB)
+    assert {"ACTIVE", "HOLD"} <= set(states(demo, Function.ACC))
+    assert 2.5 < demo[-1][0].gap_m < 5.0  # behind the standing car that the camera sees, by ACC alone
+    assert set(states(demo, Function.AEB)) == {"READY", "WARN"}
     assert states(demo, Function.LKA).count("ACTIVE") >= 2
     assert "WARN" in states(demo, Function.BSD)
 

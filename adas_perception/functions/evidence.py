@@ -3,6 +3,8 @@
 - Nothing happens for an object that fewer than ``cycles_min`` sensor cycles have confirmed.
 - A standing car must have been confirmed ``standing_cycles`` times: unlike people, cars do not step out from behind
   others, but their hidden parts do appear one after another as we drive past a row of them.
+- What moves must have been confirmed ``moving_cycles`` times by radar alone: of clutter and the posts of a guard rail
+  three in a row are soon found that could be one thing which crosses the road.
 - What radar alone sees, and has never seen moving, gets no reaction at all, warning included: to a radar a steel
   plate, a manhole cover, a bridge and a guard rail look like a standing car (49 CFR 571.127 S9.2; UN R152, annex 3).
   Such a car is braked for once radar and camera agree on it. A car without an object detector therefore brakes only
@@ -37,7 +39,8 @@ class EvidenceParams(Params):
         1.5, "an object seen this fast is no part of the road; by radar alone, along its line of sight",
         unit="m/s", low=0.5, high=5.0,
     )  # fmt: skip
-    moving_cycles: int = param(6, "cycles for which it must have been so fast; half as many at twice the speed",
+    moving_cycles: int = param(6, "cycles for which it must have been so fast, half as many at twice the speed, and "
+                               "that must have confirmed it by radar alone",
                                low=1, high=20)  # fmt: skip
     view_half_rad: float = param(0.45, "half of the camera's field of view", unit="rad", low=0.0, high=1.5)
     view_range_m: float = param(100.0, "the camera sees cars up to here", unit="m", low=0.0, high=200.0)
@@ -70,12 +73,19 @@ class Evidence:
 
     def cap(self, track: Track, cycles: int) -> Urgency:
         """Return the strongest reaction to an object that has been urgent for ``cycles`` sensor cycles."""
-        nimble = track.label in NIMBLE or self._moves(track)
-        if cycles < self._p.cycles_min or track.age < (self._p.cycles_min if nimble else self._p.standing_cycles):
+        if cycles < self._p.cycles_min or track.age < self._cycles_needed(track):
             return Urgency.NONE
         if Sensor.RADAR not in track.sources:
             return Urgency.PARTIAL if track.label in NIMBLE else Urgency.NONE
         return Urgency.NONE if self.radar_only(track) else Urgency.FULL
+
+    def _cycles_needed(self, track: Track) -> int:
+        """Return how many sensor cycles must have confirmed an object."""
+        if track.label in NIMBLE:
+            return self._p.cycles_min
+        if not self._moves(track):
+            return self._p.standing_cycles
+        return self._p.cycles_min if Sensor.CAMERA in track.sources else self._p.moving_cycles
 
     def radar_only(self, track: Track) -> bool:
         """Return whether radar alone takes an object for an obstacle that may be none."""

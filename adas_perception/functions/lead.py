@@ -20,6 +20,9 @@ class LeadParams(Params):
 
     lane_width_m: float = param(3.5, "lane width where fewer than two lines are seen", unit="m", low=2.0, high=6.0)
     lane_reach: float = param(1.3, "a line is believed this much farther than it is seen", low=1.0, high=3.0)
+    lane_goes_on: float = param(
+        2.0, "for what is surely a vehicle it goes on this much farther than it is seen", low=1.0, high=3.0
+    )
     line_confidence: float = param(0.5, "lines below this confidence are not used", low=0.0, high=1.0)
     cycles_min: int = param(3, "sensor cycles before an object counts", low=1, high=20)
     keep_m: float = param(
@@ -115,19 +118,29 @@ class LeadSelector:
     def _lane_at(self, n: Neighbour, lines: Lines) -> tuple[float, float]:
         """Return where the middle of the lane is, as an offset from the arc, and half its width, at an object."""
         half = self._p.lane_width_m / 2.0
-        left, right = lines
         x, y = n.x_m, n.y_m
-        left = left if left and x <= left.x_max * self._p.lane_reach else None
-        right = right if right and x <= right.x_max * self._p.lane_reach else None
+        left, right = (
+            goes_on(line, x) if line and x <= line.x_max * self._p.lane_goes_on else None for line in lines
+        )
         # The offset is taken across at the object's x, where the difference to the arc's own offset is small.
-        if left and right:
-            half = max(abs(left.y(x) - right.y(x)) / 2.0, 1.0)
-            return n.d_m - (y - (left.y(x) + right.y(x)) / 2.0), half
-        if left:
-            return n.d_m - (y - left.y(x) + half), half
-        if right:
-            return n.d_m - (y - right.y(x) - half), half
+        if left is not None and right is not None:
+            half = max(abs(left - right) / 2.0, 1.0)
+            return n.d_m - (y - (left + right) / 2.0), half
+        if left is not None:
+            return n.d_m - (y - left + half), half
+        if right is not None:
+            return n.d_m - (y - right - half), half
         return 0.0, half
+
+
+def goes_on(line: LaneLine, x_m: float) -> float:
+    """Return the lateral position of a line; beyond where it is seen it goes on as it bends there.
+
+    The arc that the car drives knows nothing of that: at the end of a bend it leads from the lane of what stands ahead.
+    """
+    beyond = max(x_m - line.x_max, 0.0)
+    x = x_m - beyond
+    return line.y(x) + beyond * (line.slope(x) + line.curvature(x) * beyond / 2.0)
 
 
 def usable_lines(lanes: LaneLines | None, confidence_min: float) -> Lines:
