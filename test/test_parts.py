@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 
@@ -26,7 +25,7 @@ def life(label: ObjectClass = CAR, age: int = 9) -> Life:
 
 def point(x: float, y: float, speed: float = 15.0, label: ObjectClass = UNKNOWN):
     seen = from_radar(RadarTargets(0, "front", (RadarTarget(x, y, 0.0, speed, 1, "front"),)), FRONT, SensorNoise())
-    return replace(seen, labels=(label,))
+    return seen, seen.points[0]._replace(label=label)
 
 
 @pytest.mark.parametrize(
@@ -41,23 +40,23 @@ def point(x: float, y: float, speed: float = 15.0, label: ObjectClass = UNKNOWN)
     ],
 )
 def test_what_is_in_or_close_behind_a_moving_box_and_as_fast_belongs_to_it(x, y, speed, owned):
-    assert (owner([life()], [LORRY], point(x, y, speed), 0, 1.0, 3.0) == 0) is owned
+    assert (owner([life()], [LORRY], *point(x, y, speed), 1.0, 3.0) == 0) is owned
 
 
 def test_behind_a_parked_car_the_next_one_begins():
-    assert owner([life()], [(20.0, 0.0, 0.0, 0.0, 0.0)], point(26.5, 0.9, 0.0), 0, 1.0, 3.0) is None
+    assert owner([life()], [(20.0, 0.0, 0.0, 0.0, 0.0)], *point(26.5, 0.9, 0.0), 1.0, 3.0) is None
 
 
 @pytest.mark.parametrize("label", [CAR, UNKNOWN])
 def test_a_person_inside_the_box_of_a_vehicle_is_no_part_of_it(label):
-    assert owner([life(label)], [LORRY], point(22.0, 0.0, 15.0, PERSON), 0, 1.0, 3.0) is None
+    assert owner([life(label)], [LORRY], *point(22.0, 0.0, 15.0, PERSON), 1.0, 3.0) is None
 
 
 @pytest.mark.parametrize("yaw", [0.0, math.pi])
 def test_a_lorry_grows_to_its_farthest_part_and_its_near_end_stays(yaw):
     body = life()
     body.yaw_rad = yaw
-    moved = stretch(body, LORRY, point(25.25, 0.5), 0)
+    moved = stretch(body, LORRY, *point(25.25, 0.5))
     assert body.size.length_m == pytest.approx(7.5)
     assert moved == pytest.approx((1.5, 0.0))
 
@@ -65,7 +64,7 @@ def test_a_lorry_grows_to_its_farthest_part_and_its_near_end_stays(yaw):
 @pytest.mark.parametrize(("x", "label"), [(19.0, CAR), (20.0 + LENGTH_MAX_M, CAR), (25.0, UNKNOWN)])
 def test_nothing_else_grows(x, label):
     body = life(label)
-    assert stretch(body, LORRY, point(x, 0.0), 0) == (0.0, 0.0)
+    assert stretch(body, LORRY, *point(x, 0.0)) == (0.0, 0.0)
     assert body.size == TYPICAL_SIZE[label]
 
 

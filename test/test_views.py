@@ -10,10 +10,10 @@ import pytest
 from adas_perception.params import Mount
 from adas_perception.perception import track_life
 from adas_perception.perception.faces import TYPICAL_SIZE
-from adas_perception.perception.measurement import NOTHING, Observations
+from adas_perception.perception.measurement import Observations
 from adas_perception.perception.radar import Coverage
 from adas_perception.perception.track_life import Life, LifeParams
-from adas_perception.perception.views import Views, behind_edge, look
+from adas_perception.perception.views import Views, behind_edge, hiders, look
 from adas_perception.types import ObjectClass, Sensor
 
 CAR, PERSON = ObjectClass.CAR, ObjectClass.PEDESTRIAN
@@ -25,56 +25,56 @@ def life(label: ObjectClass = CAR, yaw: float = 0.0, confirmed: bool = True) -> 
 
 
 def seen(coverage: Coverage = FRONT, kind: Sensor = Sensor.RADAR) -> Observations:
-    return Observations(0, kind, coverage, (coverage.mount.x_m, coverage.mount.y_m), *NOTHING)
+    return Observations(0, kind, coverage, (coverage.mount.x_m, coverage.mount.y_m))
 
 
 def view(*tracks: tuple[float, float, Life], **sensor) -> Views:
-    states = np.array([(x, y, 0.0, 0.0, 0.0) for x, y, _ in tracks])
+    states = [(x, y, 0.0, 0.0, 0.0) for x, y, _ in tracks]
     return look(states, [body for _, _, body in tracks], seen(**sensor))
 
 
 @pytest.mark.parametrize("kind", [Sensor.RADAR, Sensor.CAMERA])
 def test_a_car_hides_what_is_right_behind_it(kind):
     hidden = view((20.0, 0.0, life()), (30.0, 0.0, life()), (30.0, 6.0, life()), (30.0, 0.0, life(PERSON)), kind=kind)
-    assert hidden.hidden.tolist() == [False, True, False, True]
+    assert hidden.hidden == [False, True, False, True]
 
 
 def test_it_hides_nothing_before_it_or_beyond_the_opposite_bearing():
-    assert not view((20.0, 0.0, life()), (10.0, 0.0, life(PERSON)), (-15.0, 0.0, life())).hidden.any()
+    assert not any(view((20.0, 0.0, life()), (10.0, 0.0, life(PERSON)), (-15.0, 0.0, life())).hidden)
 
 
 @pytest.mark.parametrize("hider", [life(PERSON), life(confirmed=False)])
 def test_people_and_what_is_not_confirmed_hide_nothing(hider):
-    assert not view((20.0, 0.0, hider), (30.0, 0.0, life())).hidden.any()
+    assert not any(view((20.0, 0.0, hider), (30.0, 0.0, life())).hidden)
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])
 def test_of_a_car_half_behind_another_the_middle_of_the_free_part_is_seen(side):
     alone = view((40.0, side * 2.6, life())).faces[0]
     both = view((20.0, 0.0, life()), (40.0, side * 2.6, life()))
-    assert not both.hidden.any()
-    assert 0.2 < side * (both.faces[1, 1] - alone[1]) < 0.9
-    assert both.faces[1, 4] > alone[4]
+    assert not any(both.hidden)
+    assert 0.2 < side * (both.faces[1].y_m - alone.y_m) < 0.9
+    assert both.faces[1].yy > alone.yy
 
 
 def test_of_crossing_traffic_with_a_hidden_front_any_part_may_be_seen():
     crossing = life(yaw=math.pi / 2.0)
     views = view((20.0, -4.0, life()), (30.0, -8.2, crossing))
     assert not views.hidden[1]
-    assert views.faces[1, 2] == views.faces[1, 4] > 1.5
-    assert views.faces[1, 1] < 0.0
+    assert views.faces[1].xx == views.faces[1].yy > 1.5
+    assert views.faces[1].y_m < 0.0
 
 
 def test_what_has_left_the_field_of_view_is_seen_somewhere_within_its_size():
     beside = view((3.0, 6.0, life()), (3.0, 6.0, life(PERSON)), kind=Sensor.CAMERA)
-    assert not beside.shown.any()
-    assert beside.faces[0, 2] > 3.0
-    assert beside.faces[1, 2] < 0.5
+    assert not any(beside.shown)
+    assert beside.faces[0].xx > 3.0
+    assert beside.faces[1].xx < 0.5
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])
 def test_a_new_object_beside_an_edge_lies_behind_it(side):
-    dark = view((20.0, 0.0, life()), (60.0, 0.0, life())).dark
+    dark = hiders([(20.0, 0.0, 0.0, 0.0, 0.0), (60.0, 0.0, 0.0, 0.0, 0.0)], [life(), life()], (3.6, 0.0))
     assert dark is not None
     edge = side * (0.9 + 0.9 * (28.0 - 17.75) / (17.75 - 3.6))
     (along, across), doubt = behind_edge(dark, (28.0, edge + side * 0.1), (3.6, 0.0), TYPICAL_SIZE[CAR])
@@ -91,7 +91,7 @@ def test_what_is_hidden_is_not_doubted_and_lives_longer():
     assert not body.alive(later, p)
     body.hidden_ns = later - 1
     assert body.alive(later, p)
-    cycle = Observations(later, Sensor.RADAR, FRONT, (3.6, 0.0), *NOTHING)
+    cycle = Observations(later, Sensor.RADAR, FRONT, (3.6, 0.0))
     assert not body.open_to_doubt(cycle, p)
     body.hidden_ns = later - round((p.emerge_s + 0.01) * 1e9)
     assert body.open_to_doubt(cycle, p)

@@ -1,92 +1,137 @@
-"""Which observation belongs to which track: compare those that are near, gate, assign the best."""
+"""Which observation belongs to which track: compare those that are near, gate, assign the best.
+
+Plain floats: most sensor cycles compare a few tracks with a few points, and NumPy costs more than it saves on those.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from adas_perception.perception import kalman
-from adas_perception.perception.measurement import Observations
+from adas_perception.perception.faces import Face
+from adas_perception.perception.measurement import Observations, Point
 from adas_perception.types import FloatArray
 
 FORBIDDEN = 1e6
 
 
-class Pairs(NamedTuple):
-    """K pairs of track and observation: innovation (K, 3) in x, y and speed, its model (K, 3, 5), noise (K, 3, 3)."""
+class Pair(NamedTuple):
+    """Numbers of a track and of an observation, with the innovation in x, y (m) and speed (m/s)."""
 
-    tracks: NDArray[np.intp]
-    points: NDArray[np.intp]
-    innovation: FloatArray
-    H: FloatArray
-    noise: FloatArray
+    track: int
+    point: int
+    dx_m: float
+    dy_m: float
+    dv_mps: float
 
-    def at(self, which: NDArray[Any]) -> Pairs:
-        """Return some of the pairs."""
-        return Pairs(*(values[which] for values in self))
+
+class _End(NamedTuple):
+    """The end of a track that a sensor sees, as it was at the stamp: place, velocity, and their covariances."""
+
+    x: float
+    y: float
+    vx: float
+    vy: float
+    xx: float
+    xy: float
+    yy: float
+    x_vx: float
+    x_vy: float
+    y_vx: float
+    y_vy: float
+    vx_vx: float
+    vx_vy: float
+    vy_vy: float
 
 
 def assign(
-    states: FloatArray, covariances: FloatArray, faces: FloatArray, seen: Observations, late_s: float, gate: float,
-    possible: NDArray[np.bool_] | None = None,
-) -> Pairs:  # fmt: skip
+    states: Sequence[Sequence[float]], covariances: FloatArray, faces: Sequence[Face], seen: Observations,
+    late_s: float, gate: float, possible: Callable[[int, Point], bool] | None = None,
+) -> list[Pair]:  # fmt: skip
     """Return the best pairs whose squared distance is below ``gate``, the tracks taken as they were ``late_s`` ago.
 
-    ``faces`` (N, 5) is the ``Face`` of every track, ``possible`` (N, M) tells which pairs may be made at all. The
-    logarithm of the determinant keeps a vague track from taking the observation of a sharp one.
+    ``faces`` is what is seen of every track, ``possible`` tells whether a pair may be made at all. The logarithm of
+    the determinant keeps a vague track from taking the observation of a sharp one.
     """
-    pairs = _near(states, covariances, faces, seen, late_s, gate)
-    if possible is not None:
-        pairs = pairs.at(possible[pairs.tracks, pairs.points])
-    spread = pairs.H @ covariances[pairs.tracks] @ pairs.H.transpose(0, 2, 1) + pairs.noise
-    distance = kalman.distance2(pairs.innovation, spread)
-    inside = distance < gate
-    pairs = pairs.at(inside)
-    found = len(pairs.tracks)
-    if len(set(pairs.tracks.tolist())) == found == len(set(pairs.points.tolist())):
+    pairs, costs = [], []
+    for track, (state, covariance, face) in enumerate(zip(states, covariances.tolist(), faces, strict=True)):
+        end = _end(state, covariance, face, late_s)
+        for number, point in enumerate(seen.points):
+            dx, dy = point.x - end.x, point.y - end.y
+            # The squared distance along one axis never exceeds the whole: most pairs need not be looked at further.
+            if dx * dx >= gate * (end.xx + point.xx) or dy * dy >= gate * (end.yy + point.yy):
+                continue
+            if possible is not None and not possible(track, point):
+                continue
+            dv = point.speed - (point.ray_x * end.vx + point.ray_y * end.vy)
+            distance, determinant = _distance2(dx, dy, dv, end, point)
+            if distance < gate:
+                pairs.append(Pair(track, number, dx, dy, dv))
+                costs.append(distance + math.log(determinant))
+    if len({pair.track for pair in pairs}) == len(pairs) == len({pair.point for pair in pairs}):
         return pairs  # nobody competes
-    shape = len(states), len(seen)
-    cost, number = np.full(shape, FORBIDDEN), np.full(shape, -1)
-    cost[pairs.tracks, pairs.points] = (distance + np.log(np.linalg.det(spread)))[inside]
-    number[pairs.tracks, pairs.points] = np.arange(found)
-    chosen = number[linear_sum_assignment(cost)]
-    return pairs.at(chosen[chosen >= 0])
+    cost = np.full((len(states), len(seen.points)), FORBIDDEN)
+    for pair, value in zip(pairs, costs, strict=True):
+        cost[pair.track, pair.point] = value
+    chosen = set(zip(*(side.tolist() for side in linear_sum_assignment(cost)), strict=True))
+    return [pair for pair in pairs if (pair.track, pair.point) in chosen]
 
 
-def _near(
-    states: FloatArray, covariances: FloatArray, faces: FloatArray, seen: Observations, late_s: float, gate: float
-) -> Pairs:
-    """Return the pairs that may lie in the gate.
-
-    The squared distance along one axis never exceeds the whole: most pairs need not be looked at any further.
-    """
-    velocities = states[:, kalman.VELOCITY]
-    gaps = seen.points - (states[:, kalman.PLACE] + faces[:, :2] - late_s * velocities)[:, None]
-    of_tracks = (_variances(covariances, late_s) + faces[:, [2, 4]])[:, None]
-    near = np.square(gaps) < gate * (of_tracks + seen.covariances[:, [0, 1], [0, 1]])
-    tracks, points = np.nonzero(near[..., 0] & near[..., 1])
-
-    rays = seen.rays[points]
-    H = np.zeros((len(tracks), 3, kalman.SIZE))
-    H[:, 0, kalman.X] = H[:, 1, kalman.Y] = 1.0
-    H[:, 0, kalman.VX] = H[:, 1, kalman.VY] = -late_s
-    H[:, 2, kalman.VELOCITY] = rays
-    innovation = np.empty((len(tracks), 3))
-    innovation[:, :2] = gaps[tracks, points]
-    innovation[:, 2] = seen.speeds[points] - (rays * velocities[tracks]) @ (1.0, 1.0)
-    noise = np.zeros((len(tracks), 3, 3))
-    noise[:, :2, :2] = seen.covariances[points] + faces[tracks][:, [[2, 3], [3, 4]]]
-    noise[:, 2, 2] = seen.speed_sigmas[points] ** 2
-    return Pairs(tracks, points, innovation, H, noise)
+def measured(
+    pairs: Sequence[Pair], faces: Sequence[Face], seen: Observations, late_s: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return innovation (K, 3) in x, y and speed, its model (K, 3, 5) and noise (K, 3, 3) of K pairs."""
+    model, noise = [], []
+    for pair in pairs:
+        point, face = seen.points[pair.point], faces[pair.track]
+        xy = point.xy + face.xy
+        model.append((
+            (1.0, 0.0, -late_s, 0.0, 0.0),
+            (0.0, 1.0, 0.0, -late_s, 0.0),
+            (0.0, 0.0, point.ray_x, point.ray_y, 0.0),
+        ))  # fmt: skip
+        noise.append((
+            (point.xx + face.xx, xy, 0.0), (xy, point.yy + face.yy, 0.0), (0.0, 0.0, point.speed_sigma**2)
+        ))  # fmt: skip
+    return np.array([pair[2:] for pair in pairs]), np.array(model), np.array(noise)
 
 
-def _variances(covariances: FloatArray, late_s: float) -> FloatArray:
-    """Return the variances (N, 2) of the places as they were ``late_s`` ago."""
-    place, velocity = [kalman.X, kalman.Y], [kalman.VX, kalman.VY]
-    now = covariances[:, place, place]
-    if late_s == 0.0:
-        return now
-    return now - late_s * (2.0 * covariances[:, place, velocity] - late_s * covariances[:, velocity, velocity])
+def _end(state: Sequence[float], covariance: Sequence[Sequence[float]], face: Face, late_s: float) -> _End:
+    x, y, vx, vy, _ = state
+    of_x, of_y, of_vx, of_vy, _ = covariance
+    xx, xy, x_vx, x_vy = of_x[: kalman.AX]
+    _, yy, y_vx, y_vy = of_y[: kalman.AX]
+    vx_vx, vx_vy, vy_vy = of_vx[kalman.VX], of_vx[kalman.VY], of_vy[kalman.VY]
+    if late_s > 0.0:
+        x, y = x - late_s * vx, y - late_s * vy
+        xx -= late_s * (2.0 * x_vx - late_s * vx_vx)
+        xy -= late_s * (x_vy + y_vx - late_s * vx_vy)
+        yy -= late_s * (2.0 * y_vy - late_s * vy_vy)
+        x_vx, x_vy = x_vx - late_s * vx_vx, x_vy - late_s * vx_vy
+        y_vx, y_vy = y_vx - late_s * vx_vy, y_vy - late_s * vy_vy
+    return _End(
+        x + face.x_m, y + face.y_m, vx, vy, xx + face.xx, xy + face.xy, yy + face.yy,
+        x_vx, x_vy, y_vx, y_vy, vx_vx, vx_vy, vy_vy,
+    )  # fmt: skip
+
+
+def _distance2(dx: float, dy: float, dv: float, end: _End, point: Point) -> tuple[float, float]:
+    """Return the squared Mahalanobis distance of an innovation, and the determinant of its covariance."""
+    rx, ry = point.ray_x, point.ray_y
+    xx, xy, yy = end.xx + point.xx, end.xy + point.xy, end.yy + point.yy
+    xv, yv = end.x_vx * rx + end.x_vy * ry, end.y_vx * rx + end.y_vy * ry
+    vv = end.vx_vx * rx * rx + 2.0 * end.vx_vy * rx * ry + end.vy_vy * ry * ry + point.speed_sigma**2
+    # Cofactors of the symmetric covariance.
+    of_xx, of_xy, of_xv = yy * vv - yv * yv, xv * yv - xy * vv, xy * yv - xv * yy
+    of_yy, of_yv, of_vv = xx * vv - xv * xv, xy * xv - xx * yv, xx * yy - xy * xy
+    determinant = xx * of_xx + xy * of_xy + xv * of_xv
+    if not determinant > 0.0:
+        return math.inf, 0.0  # only what is not finite gets here
+    squares = dx * dx * of_xx + dy * dy * of_yy + dv * dv * of_vv
+    mixed = dx * dy * of_xy + dx * dv * of_xv + dy * dv * of_yv
+    return (squares + 2.0 * mixed) / determinant, determinant

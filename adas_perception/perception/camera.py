@@ -6,7 +6,9 @@ Angles are right-handed about those axes, so a positive pitch looks down and a p
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,7 +64,7 @@ class CameraModel:
             cx_px=(self.cx_px + 0.5) * sx - 0.5, cy_px=(self.cy_px - top_px + 0.5) * sy - 0.5,
         )  # fmt: skip
 
-    @property
+    @cached_property
     def rotation(self) -> FloatArray:
         """Rotation (3, 3) from the camera body (x forward, y left, z up) to base_link."""
         cr, sr = np.cos(self.roll_rad), np.sin(self.roll_rad)
@@ -83,6 +85,25 @@ class CameraModel:
             (self.cy_px - uv[..., 1]) / self.fy_px,
         ], axis=-1)  # fmt: skip
         return np.asarray(body @ self.rotation.T)
+
+    @cached_property
+    def _rotation_rows(self) -> tuple[tuple[float, float, float], ...]:
+        """``rotation`` as plain floats: for single pixels NumPy costs more than the sums."""
+        return tuple(tuple(row) for row in self.rotation.tolist())
+
+    def ray(self, u_px: float, v_px: float) -> tuple[float, float, float]:
+        """Direction in base_link, not normalised, through one pixel."""
+        left, up = (self.cx_px - u_px) / self.fx_px, (self.cy_px - v_px) / self.fy_px
+        (a, b, c), (d, e, f), (g, h, i) = self._rotation_rows
+        return a + b * left + c * up, d + e * left + f * up, g + h * left + i * up
+
+    def ground(self, u_px: float, v_px: float) -> tuple[float, float] | None:
+        """Road point x, y in metres in base_link under one pixel, None above the horizon."""
+        x, y, z = self.ray(u_px, v_px)
+        if not (z < -1e-6 and x > 0.0 and math.isfinite(x + y)):
+            return None
+        reach = -self.height_m / z
+        return self.x_m + reach * x, self.y_m + reach * y
 
     def to_ground(self, uv_px: FloatArray) -> FloatArray:
         """Road points (..., 2) x, y in metres in base_link under the pixels (..., 2); NaN above the horizon."""

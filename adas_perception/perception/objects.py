@@ -246,8 +246,8 @@ def estimate_distance(box: Detection, camera: CameraModel) -> Distance | None:
     """
     top_seen, bottom_seen = box.y1 > BORDER_PX, box.y2 < camera.height_px - 1 - BORDER_PX
     estimates = []
-    ground = camera.to_ground(np.array([(box.x1 + box.x2) / 2.0, box.y2]))
-    if bottom_seen and np.isfinite(ground).all():
+    ground = camera.ground((box.x1 + box.x2) / 2.0, box.y2)
+    if bottom_seen and ground is not None:
         metres = math.hypot(ground[0] - camera.x_m, ground[1] - camera.y_m)
         slope = (1.0 + (camera.height_m / metres) ** 2) / camera.height_m
         estimates.append((1.0 / metres, slope * math.hypot(PITCH_SIGMA_RAD, EDGE_SIGMA_PX / camera.fy_px)))

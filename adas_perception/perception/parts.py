@@ -12,7 +12,7 @@ from itertools import islice
 
 from adas_perception.perception import kalman
 from adas_perception.perception.faces import near_face
-from adas_perception.perception.measurement import Observations
+from adas_perception.perception.measurement import Observations, Point
 from adas_perception.perception.track_life import Life
 from adas_perception.perception.views import HIDING
 from adas_perception.types import ObjectClass, Sensor
@@ -32,36 +32,33 @@ Row = Sequence[float]
 
 
 def owner(
-    lives: Sequence[Life], rows: Sequence[Row], seen: Observations, point: int, merge_m: float, merge_mps: float
+    lives: Sequence[Life], rows: Sequence[Row], seen: Observations, point: Point, merge_m: float, merge_mps: float
 ) -> int | None:
     """Return the confirmed object of which an observation is a further part: near its box, and as fast along the ray.
 
     What the camera calls something else is something else: a person beside a parked car, also while only radar knows
     that car.
     """
-    label = seen.labels[point]
-    (x, y), (ray_x, ray_y) = seen.points[point].tolist(), seen.rays[point].tolist()
-    speed, slack = float(seen.speeds[point]), merge_mps + float(seen.speed_sigmas[point])
+    x, y, label, slack = point.x, point.y, point.label, merge_mps + point.speed_sigma
     # Tracks that begin in this cycle have no row.
     for i, (life, row) in enumerate(zip(lives, rows, strict=False)):
         if (
             life.confirmed
             and life.holds(x - row[kalman.X], y - row[kalman.Y], merge_m, _room_behind(row, x, y, seen.origin))
-            and abs(speed - row[kalman.VX] * ray_x - row[kalman.VY] * ray_y) <= slack
+            and abs(point.speed - row[kalman.VX] * point.ray_x - row[kalman.VY] * point.ray_y) <= slack
             and (label is ObjectClass.UNKNOWN or life.as_large_as(label))
         ):
             return i
     return None
 
 
-def stretch(life: Life, row: Row, seen: Observations, point: int) -> tuple[float, float]:
+def stretch(life: Life, row: Row, seen: Observations, part: Point) -> tuple[float, float]:
     """Lengthen a vehicle to a further part behind its far end; returns how its centre moves, its near end staying."""
     c, s = math.cos(life.yaw_rad), math.sin(life.yaw_rad)
     x, y = row[kalman.X], row[kalman.Y]
     if c * (x - seen.origin[0]) + s * (y - seen.origin[1]) < 0.0:
         c, s = -c, -s
-    part_x, part_y = seen.points[point].tolist()
-    growth = c * (part_x - x) + s * (part_y - y) - life.size.length_m / 2.0
+    growth = c * (part.x - x) + s * (part.y - y) - life.size.length_m / 2.0
     whole_m = life.size.length_m + max(growth, 0.0)
     if life.label is not ObjectClass.CAR or seen.kind is not Sensor.RADAR or growth <= 0.0 or whole_m >= LENGTH_MAX_M:
         return 0.0, 0.0
@@ -72,9 +69,11 @@ def stretch(life: Life, row: Row, seen: Observations, point: int) -> tuple[float
 def doubles(lives: Sequence[Life], rows: Sequence[Row], merge_mps: float) -> set[int]:
     """Return which tracks are parts of an older one: they move with it, and sit in its box or show their end there."""
     found: set[int] = set()
+    if len(rows) < 2:
+        return found
     # In the order of x only few follow each other so closely that one may sit in the other's box.
     order = sorted(range(len(rows)), key=lambda i: rows[i][kalman.X])
-    reach = max((life.size.length_m + life.size.width_m for life in lives), default=0.0) + PARTS_M
+    reach = max(life.size.length_m + life.size.width_m for life in lives) + PARTS_M
     for place, one in enumerate(order):
         for other in islice(order, place + 1, None):
             if rows[other][kalman.X] - rows[one][kalman.X] > reach:

@@ -28,6 +28,15 @@ class Coverage(Params):
         c, s = math.cos(self.mount.yaw_rad), math.sin(self.mount.yaw_rad)
         return self.reaches(c * dx + s * dy, c * dy - s * dx)
 
+    def shows(self, x_m: float, y_m: float) -> bool:
+        """Return whether one point of base_link lies in the field of view: ``sees`` in plain floats."""
+        mount = self.mount
+        dx, dy = x_m - mount.x_m, y_m - mount.y_m
+        if not self.range_min_m <= math.hypot(dx, dy) <= self.range_max_m:
+            return False
+        c, s = math.cos(mount.yaw_rad), math.sin(mount.yaw_rad)
+        return abs(math.atan2(c * dy - s * dx, c * dx + s * dy)) <= self.half_fov_rad
+
     def reaches(self, ahead_m: FloatArray, left_m: FloatArray) -> NDArray[np.bool_]:
         """Return the same for points given along the axes of the sensor; what is not finite is not seen."""
         reach = np.hypot(ahead_m, left_m)

@@ -10,7 +10,7 @@ import numpy as np
 from adas_perception.params import Params, param
 from adas_perception.perception import kalman
 from adas_perception.perception.faces import TYPICAL_SIZE, Size, centred
-from adas_perception.perception.measurement import Observations
+from adas_perception.perception.measurement import Observations, Point
 from adas_perception.types import FloatArray, ObjectClass, Sensor, seconds
 
 # Existence is kept below this, so that a lost object does not linger.
@@ -89,12 +89,12 @@ class Life:
         """Return the probability that the object exists."""
         return 1.0 / (1.0 + math.exp(-self.log_odds))
 
-    def confirm(self, seen: Observations, point: int, p: LifeParams, end_on: bool) -> None:
+    def confirm(self, seen: Observations, point: Point, p: LifeParams, end_on: bool) -> None:
         """Take in a sensor cycle that has seen the object; only from its end does its outline show its width."""
         before = self.label
-        self.label, self.votes = _vote(before, self.votes, seen.labels[point])
+        self.label, self.votes = _vote(before, self.votes, point.label)
         size = self.size if self.label is before else TYPICAL_SIZE[self.label]
-        self.size = _widen(size, self.label, float(seen.widths[point])) if end_on else size
+        self.size = _widen(size, self.label, point.width) if end_on else size
         self.log_odds = min(self.log_odds + p.hit, LOG_ODDS_MAX)
         self.age += 1
         if self.sources is not seen.kind:
@@ -142,25 +142,24 @@ class Life:
 
 
 def begin(
-    number: int, seen: Observations, point: int, birth_score: float, p: BirthParams
+    number: int, seen: Observations, point: Point, birth_score: float, p: BirthParams
 ) -> tuple[Life, FloatArray, FloatArray]:
     """Return the life, state (5,) and covariance (5, 5) of a track that begins with one observation.
 
     Its velocity is what the Doppler leaves of the broad expectations of ``p``.
     """
-    label, ray = seen.labels[point], seen.rays[point]
-    size = TYPICAL_SIZE[label]
-    x, y = seen.points[point].tolist()
-    centre_x, centre_y, face = centred(x, y, size, seen.origin, seen.kind)
-    speed, speed_sigma = float(seen.speeds[point]), float(seen.speed_sigmas[point])
+    label, size = point.label, TYPICAL_SIZE[point.label]
+    centre_x, centre_y, face = centred(point.x, point.y, size, seen.origin, seen.kind)
+    speed, speed_sigma = point.speed, point.speed_sigma
     covariance = np.diag(np.square([0.0, 0.0, *_expected_motion(label, speed, speed_sigma, p)]))
-    covariance[:2, :2] = seen.covariances[point] + [[face.xx, face.xy], [face.xy, face.yy]]
+    xy = point.xy + face.xy
+    covariance[:2, :2] = (point.xx + face.xx, xy), (xy, point.yy + face.yy)
     # Seen over a corner, what drives across and what drives along look alike, their centres do not.
-    aslant = 2.0 * abs(ray[0] * ray[1]) * TURNED * (size.length_m - size.width_m)
+    aslant = 2.0 * abs(point.ray_x * point.ray_y) * TURNED * (size.length_m - size.width_m)
     covariance[[0, 1], [0, 1]] += aslant * aslant
     state = np.array([centre_x, centre_y, 0.0, 0.0, 0.0])
     H = np.zeros((1, 1, kalman.SIZE))
-    H[0, 0, kalman.VELOCITY] = ray
+    H[0, 0, kalman.VELOCITY] = point.ray_x, point.ray_y
     states, covariances = kalman.update(
         state[None], covariance[None], np.array([[speed]]), H, np.array([[[speed_sigma**2]]])
     )

@@ -22,14 +22,14 @@ import numpy as np
 
 from adas_perception.params import Params, param
 from adas_perception.perception import kalman, parts, track_life
-from adas_perception.perception.association import assign
+from adas_perception.perception.association import Pair, assign, measured
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.ego_motion import EgoMotion
-from adas_perception.perception.faces import near_face, shows_end
-from adas_perception.perception.measurement import Observations, SensorNoise, from_camera, from_radar
+from adas_perception.perception.faces import Face, near_face, shows_end
+from adas_perception.perception.measurement import Observations, Point, SensorNoise, from_camera, from_radar
 from adas_perception.perception.radar import Radars
 from adas_perception.perception.track_life import STILL_AGILITY, BirthParams, Life, LifeParams
-from adas_perception.perception.views import Spans, Views, behind_edge, look
+from adas_perception.perception.views import Spans, Views, behind_edge, hiders, look
 from adas_perception.safety.freshness import FUTURE_TOLERANCE_S, fresh
 from adas_perception.types import (
     Detections,
@@ -147,52 +147,58 @@ class Fusion:
         assigned, dark = self._look(seen, late_s) if self._lives else ({}, None)
         taken = set(assigned.values())
         rows = self._states.tolist()
-        for point in range(len(seen)):
-            if point in taken:
+        for number, point in enumerate(seen.points):
+            if number in taken:
                 continue
             owner = parts.owner(self._lives, rows, seen, point, p.merge_m, p.merge_mps)
             if owner is not None:
                 self._states[owner, kalman.PLACE] += parts.stretch(self._lives[owner], rows[owner], seen, point)
-            elif seen.whole[point]:
+            elif point.whole:
                 self._begin(seen, point, late_s, dark)
         self._bury()
 
     def _look(self, seen: Observations, late_s: float) -> tuple[dict[int, int], Spans | None]:
         """Correct the tracks that have been seen, doubt the others.
 
-        Returns which observation each was given, and what hides the road from the sensor.
+        Returns which observation each was given, and what hides from the sensor where further observations lie.
         """
-        views = look(self._states, self._lives, seen)
-        for i in np.flatnonzero(views.hidden).tolist():
-            self._lives[i].hidden_ns = seen.stamp_ns
-        assigned = self._correct(seen, late_s, views) if len(seen) else {}
-        for i in np.flatnonzero(views.shown & ~views.hidden).tolist():
-            if i not in assigned and self._lives[i].open_to_doubt(seen, self._params.life):
-                self._lives[i].log_odds -= self._params.life.miss
-        return assigned, views.dark
+        rows = self._states.tolist()
+        views = look(rows, self._lives, seen)
+        assigned = self._assign(rows, seen, late_s, views) if seen.points else []
+        dark = hiders(rows, self._lives, seen.origin) if len(assigned) < len(seen) else None
+        if assigned:
+            self._correct(assigned, seen, late_s, views.faces)
+        points = {pair.track: pair.point for pair in assigned}
+        for i, (life, shown, hidden) in enumerate(zip(self._lives, views.shown, views.hidden, strict=True)):
+            if hidden:
+                life.hidden_ns = seen.stamp_ns
+            elif shown and i not in points and life.open_to_doubt(seen, self._params.life):
+                life.log_odds -= self._params.life.miss
+        return points, dark
 
-    def _correct(self, seen: Observations, late_s: float, views: Views) -> dict[int, int]:
-        """Correct and confirm the tracks that have been seen; return which observation each was given."""
-        possible = None
+    def _assign(self, rows: list[list[float]], seen: Observations, late_s: float, views: Views) -> list[Pair]:
+        def possible(track: int, point: Point) -> bool:
+            life = self._lives[track]
+            return life.may_be(point.label) if views.shown[track] else life.as_large_as(point.label)
+
+        return assign(
+            rows, self._covariances, views.faces, seen, late_s, self._params.gate,
+            possible if seen.kind is Sensor.CAMERA else None,
+        )  # fmt: skip
+
+    def _correct(self, pairs: Sequence[Pair], seen: Observations, late_s: float, faces: Sequence[Face]) -> None:
+        """Correct and confirm the tracks that have been seen."""
+        innovation, model, noise = measured(pairs, faces, seen, late_s)
         if seen.kind is Sensor.CAMERA:
-            possible = np.array([
-                [life.may_be(label) if shown else life.as_large_as(label) for label in seen.labels]
-                for life, shown in zip(self._lives, views.shown.tolist(), strict=True)
-            ])  # fmt: skip
-        pairs = assign(self._states, self._covariances, views.faces, seen, late_s, self._params.gate, possible)
-        if not len(pairs.tracks):
-            return {}
-        if seen.kind is Sensor.CAMERA:
-            rays = seen.rays[pairs.points]
-            along = np.einsum("ni,nij,nj->n", rays, pairs.noise[:, :2, :2], rays)
-            pairs.noise[:, :2, :2] += LASTING * along[:, None, None] * rays[:, :, None] * rays[:, None, :]
-        self._states[pairs.tracks], self._covariances[pairs.tracks] = kalman.update(
-            self._states[pairs.tracks], self._covariances[pairs.tracks], pairs.innovation, pairs.H, pairs.noise
+            rays = model[:, 2, kalman.VELOCITY]
+            along = np.einsum("ni,nij,nj->n", rays, noise[:, :2, :2], rays)
+            noise[:, :2, :2] += LASTING * along[:, None, None] * rays[:, :, None] * rays[:, None, :]
+        tracks = [pair.track for pair in pairs]
+        self._states[tracks], self._covariances[tracks] = kalman.update(
+            self._states[tracks], self._covariances[tracks], innovation, model, noise
         )
-        assigned = dict(zip(pairs.tracks.tolist(), pairs.points.tolist(), strict=True))
-        for track, point in assigned.items():
-            self._confirm(track, point, seen)
-        return assigned
+        for pair in pairs:
+            self._confirm(pair.track, seen.points[pair.point], seen)
 
     def _move_to(self, stamp_ns: int) -> float:
         """Move all tracks to ``stamp_ns`` if that is later than now is; else return how late the stamp comes."""
@@ -218,7 +224,7 @@ class Fusion:
 
     # --- the list of tracks -------------------------------------------------------------------------------
 
-    def _confirm(self, track: int, point: int, seen: Observations) -> None:
+    def _confirm(self, track: int, point: Point, seen: Observations) -> None:
         """Give a track its new life, size and heading, the face that the sensor sees staying in place."""
         life, p = self._lives[track], self._params
         x, y, vx, vy, _ = self._states[track].tolist()
@@ -232,11 +238,11 @@ class Fusion:
             after = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
             self._states[track, kalman.PLACE] += (before.x_m - after.x_m, before.y_m - after.y_m)
 
-    def _begin(self, seen: Observations, point: int, late_s: float, dark: Spans | None) -> None:
+    def _begin(self, seen: Observations, point: Point, late_s: float, dark: Spans | None) -> None:
         p = self._params
         life, state, covariance = track_life.begin(self._next_id, seen, point, p.life.birth_score, p.birth)
         if dark:
-            shift, doubt = behind_edge(dark, seen.points[point].tolist(), seen.origin, life.size)
+            shift, doubt = behind_edge(dark, (point.x, point.y), seen.origin, life.size)
             state[kalman.PLACE] += shift
             covariance[kalman.PLACE, kalman.PLACE] += doubt
         states, covariances = state[None], covariance[None]

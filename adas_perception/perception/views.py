@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adas_perception.perception import kalman
-from adas_perception.perception.faces import ANYWHERE, Size, near_face
+from adas_perception.perception.faces import ANYWHERE, Face, Size, near_face
 from adas_perception.perception.measurement import Observations
 from adas_perception.perception.track_life import Life
 from adas_perception.types import FloatArray, ObjectClass
@@ -38,32 +38,54 @@ class Spans(NamedTuple):
 
 
 class Views(NamedTuple):
-    """The face (N, 5) of every track, which lie in the field of view (N,), which are hidden (N,), and by what."""
+    """Of every track: the face that is seen, whether it lies in the field of view, and whether something hides it."""
 
-    faces: FloatArray
-    shown: NDArray[np.bool_]
-    hidden: NDArray[np.bool_]
-    dark: Spans | None
+    faces: list[Face]
+    shown: list[bool]
+    hidden: list[bool]
 
 
-def look(states: FloatArray, lives: Sequence[Life], seen: Observations) -> Views:
+def look(states: Sequence[Sequence[float]], lives: Sequence[Life], seen: Observations) -> Views:
     """Return what a sensor sees of the tracks."""
-    faces = np.array([
-        near_face(row[kalman.X], row[kalman.Y], life.yaw_rad, life.size, seen.origin, seen.kind)
-        for life, row in zip(lives, states.tolist(), strict=True)
-    ])  # fmt: skip
-    points = states[:, kalman.PLACE] + faces[:, :2]
-    shown = seen.coverage.sees(points[:, 0], points[:, 1])
-    # Of what leaves the field of view some part is still seen, and another one in every cycle.
-    anywhere = np.square([min((life.size.length_m + life.size.width_m) / 3.0, ANYWHERE_M) for life in lives])
-    faces[~shown, 2] += anywhere[~shown]
-    hidden: NDArray[np.bool_] = np.zeros(len(lives), bool)
-    boxes = _outlines(states, lives, seen.origin)
-    dark = _hiding(boxes, lives)
-    if dark is None or len(lives) == 1:
-        return Views(faces, shown, hidden, dark)
+    faces, shown = [], []
+    for state, life in zip(states, lives, strict=True):
+        x, y = state[kalman.X], state[kalman.Y]
+        face = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
+        inside = seen.coverage.shows(x + face.x_m, y + face.y_m)
+        # Of what leaves the field of view some part is still seen, and another one in every cycle.
+        faces.append(face if inside else face._replace(xx=face.xx + _anywhere_m2(life.size)))
+        shown.append(inside)
+    if len(lives) > 1 and any(map(_hides, lives)):
+        faces, hidden = _behind_others(faces, np.array(states), lives, seen.origin)
+    else:
+        hidden = [False] * len(lives)
+    return Views(faces, shown, hidden)
 
-    x, y = points[:, 0] - seen.origin[0], points[:, 1] - seen.origin[1]
+
+def hiders(states: Sequence[Sequence[float]], lives: Sequence[Life], origin: tuple[float, float]) -> Spans | None:
+    """Return the boxes that hide from a sensor what is behind their middle, None where there are none."""
+    which = [i for i, life in enumerate(lives) if _hides(life)]
+    return _outlines(np.array([states[i] for i in which]), [lives[i] for i in which], origin) if which else None
+
+
+def _hides(life: Life) -> bool:
+    return life.confirmed and life.label in HIDING
+
+
+def _anywhere_m2(size: Size) -> float:
+    """Return the variance of some visible part of an object."""
+    spread = min((size.length_m + size.width_m) / 3.0, ANYWHERE_M)
+    return spread * spread
+
+
+def _behind_others(
+    seen_faces: Sequence[Face], states: FloatArray, lives: Sequence[Life], origin: tuple[float, float]
+) -> tuple[list[Face], list[bool]]:
+    """Return the faces as far as they stick out from behind other tracks, and which tracks are hidden wholly."""
+    faces, boxes = np.array(seen_faces), _outlines(states, lives, origin)
+    dark = Spans(*(values[[i for i, life in enumerate(lives) if _hides(life)]] for values in boxes))
+    hidden: NDArray[np.bool_] = np.zeros(len(lives), bool)
+    x, y = (states[:, kalman.PLACE] + faces[:, :2] - origin).T
     reach = np.maximum(np.hypot(x, y), 1e-3)
     left = np.array([-y, x]).T / reach[:, None]
     spread = np.einsum("ni,nij,nj->n", left, faces[:, [2, 3, 3, 4]].reshape(-1, 2, 2), left)
@@ -77,14 +99,14 @@ def look(states: FloatArray, lives: Sequence[Life], seen: Observations) -> Views
         # Of what sticks out behind its hidden near end any part may be seen.
         behind = covered & ~hidden
         middle = boxes.middle + (low + high) / 2.0
-        at = seen.origin + boxes.reach_m[:, None] * np.array([np.cos(middle), np.sin(middle)]).T
+        at = origin + boxes.reach_m[:, None] * np.array([np.cos(middle), np.sin(middle)]).T
         faces[behind] = 0.0
         faces[behind, :2] = (at - states[:, kalman.PLACE])[behind]
-        faces[behind, 2] = faces[behind, 4] = anywhere[behind]
+        faces[behind, 2] = faces[behind, 4] = [_anywhere_m2(lives[i].size) for i in np.flatnonzero(behind).tolist()]
         shift[covered] = 0.0
     faces[:, :2] += shift
     faces[:, 2:] += shift[:, [0, 0, 1]] * shift[:, [0, 1, 1]]
-    return Views(faces, shown, hidden, dark)
+    return [Face(*face) for face in faces.tolist()], hidden.tolist()
 
 
 def behind_edge(
@@ -113,12 +135,6 @@ def _outlines(states: FloatArray, lives: Sequence[Life], origin: tuple[float, fl
     corner_x, corner_y = c * u - s * v + x[:, None], s * u + c * v + y[:, None]
     turns = np.arctan2(x[:, None] * corner_y - y[:, None] * corner_x, x[:, None] * corner_x + y[:, None] * corner_y)
     return Spans(np.hypot(x, y), np.arctan2(y, x), turns.min(axis=1), turns.max(axis=1))
-
-
-def _hiding(boxes: Spans, lives: Sequence[Life]) -> Spans | None:
-    """Return the boxes that hide what is behind their middle, None where there are none."""
-    which = [i for i, life in enumerate(lives) if life.confirmed and life.label in HIDING]
-    return Spans(*(values[which] for values in boxes)) if which else None
 
 
 def _cut(parts: Spans, dark: Spans) -> tuple[FloatArray, FloatArray]:
