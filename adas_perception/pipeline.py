@@ -32,6 +32,7 @@ from adas_perception.types import (
     Decision,
     Detections,
     DriverInput,
+    Echoes,
     EgoState,
     Function,
     FunctionState,
@@ -162,6 +163,9 @@ class Pipeline:
         """
         if not _SENDERS.get(type(sample), frozenset()) <= self.running:
             return
+        if isinstance(sample, UltrasonicEcho):  # first, because of twelve sensors
+            self._ring.step(sample)
+            return
         if isinstance(sample, RadarScan) and len(sample.range_rate) and not np.isfinite(sample.range_rate).any():
             return  # a radar that sends no number is as good as silent
         checked = self._radar.step(sample, self._ego) if isinstance(sample, RadarScan) else sample
@@ -177,8 +181,6 @@ class Pipeline:
         elif isinstance(checked, RadarTargets):
             self._scans.append(checked)
             self._new_scene |= checked.sensor == "front"
-        elif isinstance(checked, UltrasonicEcho):
-            self._ring.step(checked)
         elif isinstance(checked, LaneLines):
             self._lanes, self._new_lanes = checked, True
         elif isinstance(checked, Detections):
@@ -217,16 +219,16 @@ class Pipeline:
 
     def _decide(self, now_ns: int, new_objects: bool) -> None:
         ego, driver, lanes, objects = self._ego, self._driver, self._lanes, self._objects
-        if self._objects_turn.comes(now_ns, new_objects):
-            more = self._ring.echoes(now_ns), self._friction
-            self._keep(Function.AEB, self._aeb.step(now_ns, ego, driver, objects, lanes, *more))
+        drives, parks = self._objects_turn.comes(now_ns, new_objects), self._parking_turn.comes(now_ns)
+        echoes = self._ring.echoes(now_ns) if drives or parks else Echoes(0)
+        if drives:
+            self._keep(Function.AEB, self._aeb.step(now_ns, ego, driver, objects, lanes, echoes, self._friction))
             self._keep(Function.ACC, self._acc.step(now_ns, ego, driver, objects, lanes))
             self._keep(Function.BSD, self._bsd.step(now_ns, ego, driver, objects, lanes))
         if self._lanes_turn.comes(now_ns, self._new_lanes):
             self._new_lanes = False
             self._keep(Function.LKA, self._lka.step(now_ns, ego, driver, lanes, objects, self._fallback))
-        if self._parking_turn.comes(now_ns):
-            echoes = self._ring.echoes(now_ns)
+        if parks:
             self._safety.take(now_ns, echoes)
             self._keep(Function.APA, self._apa.step(now_ns, ego, driver, echoes))
 

@@ -89,7 +89,7 @@ class Scene:
             places.append(self.to_base(t, self.posts))
             velocities.append(np.zeros((len(self.posts), 2)))
         points, velocity = np.concatenate(places), np.concatenate(velocities)
-        seen = sensor.sees(points[:, 0], points[:, 1])
+        seen = np.array([sensor.sees(x, y) for x, y in points.tolist()], dtype=bool)
         ray = points[seen] - mount
         reach, bearing = np.linalg.norm(ray, axis=1), np.arctan2(ray[:, 1], ray[:, 0]) - sensor.mount.yaw_rad
         own = np.array([self.speed - self.yaw_rate * mount[1], self.yaw_rate * mount[0]])

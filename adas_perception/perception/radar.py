@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from adas_perception.params import Mount, Params, param
-from adas_perception.types import EgoState, FloatArray, RadarScan, RadarTarget, RadarTargets, seconds
+from adas_perception.types import EgoState, RadarScan, RadarTarget, RadarTargets, seconds
 
 
 @dataclass(frozen=True)
@@ -22,26 +23,16 @@ class Coverage(Params):
     range_min_m: float = param(0.2, "smallest range", unit="m", low=0.0, high=10.0)
     range_max_m: float = param(200.0, "largest range", unit="m", low=1.0, high=400.0)
 
-    def sees(self, x_m: FloatArray, y_m: FloatArray) -> NDArray[np.bool_]:
-        """Return which points of base_link lie in the field of view, as booleans of the shape of ``x_m``."""
+    def sees(self, x_m: float, y_m: float) -> bool:
+        """Return whether a point of base_link lies in the field of view."""
         dx, dy = x_m - self.mount.x_m, y_m - self.mount.y_m
         c, s = math.cos(self.mount.yaw_rad), math.sin(self.mount.yaw_rad)
         return self.reaches(c * dx + s * dy, c * dy - s * dx)
 
-    def shows(self, x_m: float, y_m: float) -> bool:
-        """Return whether one point of base_link lies in the field of view: ``sees`` in plain floats."""
-        mount = self.mount
-        dx, dy = x_m - mount.x_m, y_m - mount.y_m
-        if not self.range_min_m <= math.hypot(dx, dy) <= self.range_max_m:
-            return False
-        c, s = math.cos(mount.yaw_rad), math.sin(mount.yaw_rad)
-        return abs(math.atan2(c * dy - s * dx, c * dx + s * dy)) <= self.half_fov_rad
-
-    def reaches(self, ahead_m: FloatArray, left_m: FloatArray) -> NDArray[np.bool_]:
-        """Return the same for points given along the axes of the sensor; what is not finite is not seen."""
-        reach = np.hypot(ahead_m, left_m)
-        inside = (reach >= self.range_min_m) & (reach <= self.range_max_m)
-        return np.asarray(inside & (np.abs(np.arctan2(left_m, ahead_m)) <= self.half_fov_rad))
+    def reaches(self, ahead_m: float, left_m: float) -> bool:
+        """Return the same for a point given along the axes of the sensor; what is not finite is not seen."""
+        inside = self.range_min_m <= math.hypot(ahead_m, left_m) <= self.range_max_m
+        return inside and abs(math.atan2(left_m, ahead_m)) <= self.half_fov_rad
 
 
 @dataclass(frozen=True)
@@ -93,6 +84,16 @@ class RadarParams(Params):
     height_max_m: float = param(3.5, "higher detections pass over the car", unit="m", low=1.0, high=20.0)
 
 
+class _Point(NamedTuple):
+    """One detection in base_link: distance from the radar, place, range rate, speed over ground along the ray."""
+
+    reach: float
+    x: float
+    y: float
+    rate: float
+    speed: float
+
+
 class RadarClusterer:
     """Turns the cycles of all radars into targets.
 
@@ -112,25 +113,17 @@ class RadarClusterer:
         Raises ValueError for a sensor that the car does not have and for arrays that do not fit each other.
         """
         sensor = self._params.radars.named(scan.sensor)
-        ahead, left, rates = self._valid(scan, sensor)
-        self.rejected += len(scan.range_rate) - len(rates)
+        points = self._valid(scan, sensor, ego)
+        self.rejected += len(scan.range_rate) - len(points)
         if ego is not None:
             self._drive(ego)
-        if not len(rates):
-            return RadarTargets(scan.stamp_ns, scan.sensor)
-        reach = np.hypot(ahead, left)
-        speeds = _over_ground(ahead, left, reach, rates, sensor.mount, ego)
-        c, s = math.cos(sensor.mount.yaw_rad), math.sin(sensor.mount.yaw_rad)
-        x, y = c * ahead - s * left + sensor.mount.x_m, s * ahead + c * left + sensor.mount.y_m
-        groups = self._groups(x, y, rates if ego is None else speeds)
-        table = np.array([reach, x, y, rates, speeds]).T.tolist()
-        items = tuple(self._target(scan.sensor, [table[i] for i in group]) for group in groups)
+        items = tuple(self._target(scan.sensor, group) for group in self._groups(points))
         return RadarTargets(scan.stamp_ns, scan.sensor, items)
 
-    def _target(self, sensor: str, group: list[list[float]]) -> RadarTarget:
+    def _target(self, sensor: str, group: list[_Point]) -> RadarTarget:
         """Return the mean of the group's near face, so that a long object does not pull its own place away."""
-        depth = min(group)[0] + self._params.face_depth_m
-        face = [values for values in group if values[0] <= depth]
+        depth = min(point.reach for point in group) + self._params.face_depth_m
+        face = [point for point in group if point.reach <= depth]
         _, x, y, rate, speed = (sum(column) / len(face) for column in zip(*face, strict=True))
         return RadarTarget(x, y, rate, speed, len(group), sensor)
 
@@ -141,54 +134,70 @@ class RadarClusterer:
             self._way_m += ego.speed_mps * dt
         self._ego_ns = ego.stamp_ns
 
-    def _valid(self, scan: RadarScan, sensor: Coverage) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return the usable detections (N,): metres ahead of the sensor and to its left, and range rates."""
-        p, xyz = self._params, np.asarray(scan.xyz, dtype=float)
-        rates = np.asarray(scan.range_rate, dtype=float)
+    def _valid(self, scan: RadarScan, sensor: Coverage, ego: EgoState | None) -> list[_Point]:
+        """Return the usable detections in base_link."""
+        p, mount = self._params, sensor.mount
+        xyz, rates = np.asarray(scan.xyz, dtype=float), np.asarray(scan.range_rate, dtype=float)
         if rates.ndim != 1 or xyz.shape != (len(rates), 3):
             raise ValueError(f"radar '{scan.sensor}': xyz {xyz.shape} must be (N, 3) and range_rate {rates.shape} (N,)")
-        ahead, left, height = xyz.T
-        height = height + sensor.mount.z_m
-        # No comparison with NaN holds, and infinity is out of every range: what is not finite falls out here too.
-        good = (
-            sensor.reaches(ahead, left)
-            & (height >= p.height_min_m) & (height <= p.height_max_m)
-            & (np.abs(rates) <= p.speed_max_mps)
-        )  # fmt: skip
-        return ahead[good], left[good], rates[good]
+        c, s = math.cos(mount.yaw_rad), math.sin(mount.yaw_rad)
+        own_ahead, own_left = _own_motion(mount, ego)
+        found = []
+        for (ahead, left, up), rate in zip(xyz.tolist(), rates.tolist(), strict=True):
+            # No comparison with NaN holds, and infinity is out of every range: what is not finite falls out here too.
+            believable = p.height_min_m <= up + mount.z_m <= p.height_max_m and abs(rate) <= p.speed_max_mps
+            if believable and sensor.reaches(ahead, left):
+                reach = math.hypot(ahead, left)
+                speed = rate + (ahead * own_ahead + left * own_left) / max(reach, 1e-6)
+                x, y = c * ahead - s * left + mount.x_m, s * ahead + c * left + mount.y_m
+                found.append(_Point(reach, x, y, rate, speed))
+        return found
 
-    def _groups(self, x: FloatArray, y: FloatArray, speeds: FloatArray) -> list[list[int]]:
-        """Return the numbers of the detections that are close in position and speed, long groups cut along x."""
-        p, marks = self._params, x.tolist()
-        scaled = np.array([x / p.gap_along_m, y / p.gap_across_m, speeds / p.gap_speed_mps]).T
-        groups = []
-        for group in _chained(len(x), cKDTree(scaled).query_pairs(1.0, output_type="ndarray").tolist()):
-            along = [marks[i] for i in group]
-            if max(along) - min(along) > p.length_max_m:
-                pieces: dict[float, list[int]] = {}
-                for i in group:
-                    pieces.setdefault((marks[i] + self._way_m) // p.length_max_m, []).append(i)
+    def _groups(self, points: list[_Point]) -> list[list[_Point]]:
+        """Return the detections that are close in position and speed, long groups cut along x."""
+        length_max, groups = self._params.length_max_m, []
+        for group in _chained(points, self._neighbours(points)):
+            along = [point.x for point in group]
+            if max(along) - min(along) > length_max:
+                pieces: dict[float, list[_Point]] = {}
+                for point in group:
+                    pieces.setdefault((point.x + self._way_m) // length_max, []).append(point)
                 groups += [pieces[mark] for mark in sorted(pieces)]
             else:
                 groups.append(group)
         return groups
 
+    def _neighbours(self, points: list[_Point]) -> Iterator[tuple[int, int]]:
+        """Yield the numbers of detections that are close to each other; without own motion their range rates are."""
+        p = self._params
+        scaled = sorted(
+            (
+                point.x / p.gap_along_m, point.y / p.gap_across_m,
+                (point.rate if math.isnan(point.speed) else point.speed) / p.gap_speed_mps, number,
+            )
+            for number, point in enumerate(points)
+        )  # fmt: skip
+        for place, (x, y, speed, number) in enumerate(scaled):
+            for other_x, other_y, other_speed, other in islice(scaled, place + 1, None):
+                dx, dy, dv = other_x - x, other_y - y, other_speed - speed
+                if dx > 1.0:
+                    break
+                if dx * dx + dy * dy + dv * dv <= 1.0:
+                    yield number, other
 
-def _over_ground(
-    ahead: FloatArray, left: FloatArray, reach: FloatArray, rates: FloatArray, mount: Mount, ego: EgoState | None
-) -> FloatArray:
-    """Return the speed (N,) along each ray with the motion of the radar itself added back."""
+
+def _own_motion(mount: Mount, ego: EgoState | None) -> tuple[float, float]:
+    """Return the velocity of the radar itself along its axes (m/s), NaN where it is not known."""
     if ego is None:
-        return np.full(len(rates), np.nan)
+        return math.nan, math.nan
     vx, vy = ego.speed_mps - ego.yaw_rate_radps * mount.y_m, ego.yaw_rate_radps * mount.x_m
     c, s = math.cos(mount.yaw_rad), math.sin(mount.yaw_rad)
-    own = ahead * (c * vx + s * vy) + left * (c * vy - s * vx)
-    return np.asarray(rates + own / np.maximum(reach, 1e-6))
+    return c * vx + s * vy, c * vy - s * vx
 
 
-def _chained(count: int, pairs: list[list[int]]) -> list[list[int]]:
-    """Return the numbers below ``count`` grouped by the pairs that chain them together (union-find)."""
-    lower = list(range(count))
+def _chained(points: list[_Point], pairs: Iterable[tuple[int, int]]) -> list[list[_Point]]:
+    """Return the points grouped by the pairs of numbers that chain them together (union-find)."""
+    lower = list(range(len(points)))
 
     def lowest(i: int) -> int:
         while lower[i] != i:
@@ -198,7 +207,7 @@ def _chained(count: int, pairs: list[list[int]]) -> list[list[int]]:
     for pair in pairs:
         a, b = map(lowest, pair)
         lower[max(a, b)] = min(a, b)
-    groups: dict[int, list[int]] = {}
-    for i in range(count):
-        groups.setdefault(lowest(i), []).append(i)
+    groups: dict[int, list[_Point]] = {}
+    for i, point in enumerate(points):
+        groups.setdefault(lowest(i), []).append(point)
     return list(groups.values())

@@ -51,7 +51,7 @@ def look(states: Sequence[Sequence[float]], lives: Sequence[Life], seen: Observa
     for state, life in zip(states, lives, strict=True):
         x, y = state[kalman.X], state[kalman.Y]
         face = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
-        inside = seen.coverage.shows(x + face.x_m, y + face.y_m)
+        inside = seen.coverage.sees(x + face.x_m, y + face.y_m)
         # Of what leaves the field of view some part is still seen, and another one in every cycle.
         faces.append(face if inside else face._replace(xx=face.xx + _anywhere_m2(life.size)))
         shown.append(inside)

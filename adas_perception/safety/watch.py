@@ -89,7 +89,10 @@ class Watch:
         return self._ego is None or abs(self._ego.speed_mps) > RANGING_MPS
 
     def _channel(self, name: str) -> Channel:
-        return self._channels.setdefault(name, Channel(self._p.inputs))
+        channel = self._channels.get(name)
+        if channel is None:
+            channel = self._channels[name] = Channel(self._p.inputs)
+        return channel
 
     def _look_at_the_clock(self, now_ns: int) -> None:
         if self._now_ns is not None and jumped(self._now_ns, now_ns, self._p.pace.jump_s):
