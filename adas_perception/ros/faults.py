@@ -17,7 +17,7 @@ from adas_perception.limits import load_limits
 from adas_perception.params import Vehicle
 from adas_perception.resources import config_path
 from adas_perception.ros.demo import Drive, drive_stack
-from adas_perception.ros.table import PROCESSES
+from adas_perception.ros.table import LAST_METRES, PROCESSES
 from adas_perception.sim.recorder import Record, load_record
 
 DETECTION_S = 0.3
@@ -25,8 +25,6 @@ TICK_S = 0.025
 # When the fault comes, by drive: the function of the drive is at work then.
 MOMENTS = {"short_follow": 2.5, "short_drift": 3.0}
 DRIFT_VICTIMS = ("perception", "tracking", "driving", "safety")
-# Without these the bus says nothing, or "no request".
-LAST_METRES = ("safety", "can")
 # Whatever comes back after these were lost, only the driver sets the car in motion again.
 RESTS_ON_ACC = ("tracking", "driving", "safety", "can")
 HOG = "while True: pass"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from adas_perception.ros.table import CARLA_ADAPTER, NODES, PROCESSES, SIM_VEHICLE, nodes_of
+from adas_perception.ros.child import ALIVE_PERIOD_S, SPARE, tell_alive
+from adas_perception.ros.table import CARLA_ADAPTER, LAST_METRES, NODES, PROCESSES, SIM_VEHICLE, nodes_of
 
 if TYPE_CHECKING:
     from rclpy.task import Future
@@ -18,9 +21,12 @@ if TYPE_CHECKING:
 
 BAD_PARAMETERS = 2
 ENDING = (signal.SIGINT, signal.SIGTERM)
+# Nothing reaches the actuators but through the last metres: they have the processor first.
+FIRST_NICE = -10
 
 
-def _class(target: str) -> type[AdasNode]:
+def node_class(target: str) -> type[AdasNode]:
+    """Return the class of a node by its target in the node table."""
     module, name = target.split(":")
     found: type[AdasNode] = getattr(importlib.import_module(f"adas_perception.ros.nodes.{module}"), name)
     return found
@@ -34,6 +40,7 @@ def _end_on_signal(end: Future) -> None:
 def _spin(targets: list[str]) -> int:
     """Spin the nodes in one executor until they have finished or a signal asks for the end."""
     import rclpy
+    from rclpy.clock import Clock, ClockType
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
     from rclpy.task import Future
@@ -49,10 +56,11 @@ def _spin(targets: list[str]) -> int:
     nodes: list[AdasNode] = []
     try:
         for target in targets:
-            nodes.append(_class(target)())  # type: ignore[call-arg]
+            nodes.append(node_class(target)())  # type: ignore[call-arg]
             executor.add_node(nodes[-1])
         end = next((node.finished for node in nodes if node.finished), Future())
         threading.Thread(target=_end_on_signal, args=(end,), name="signals", daemon=True).start()
+        nodes[0].create_timer(ALIVE_PERIOD_S, tell_alive, clock=Clock(clock_type=ClockType.STEADY_TIME))
         executor.spin_until_future_complete(end)
     except ParameterError as error:
         print(f"adas: {error}", file=sys.stderr)
@@ -64,29 +72,43 @@ def _spin(targets: list[str]) -> int:
     return max((node.exit_status for node in nodes), default=0)
 
 
-def run(targets: list[str]) -> int:
-    """Run the nodes until they have finished, or until SIGINT or SIGTERM; returns the exit status of the process.
+def run(executable: str) -> int:
+    """Run its nodes until they have finished, or until SIGINT or SIGTERM; returns the exit status of the process.
 
     The signals are blocked in every thread and waited for in one, so that none interrupts a callback, the start or
     the end: ``ros2 launch`` without a terminal sends SIGINT to processes that Ctrl-C has reached already.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    return _spin(targets)
+    if executable == SPARE:
+        executable = _named_later()
+    if executable in _FIRST:
+        # Only root may, and who was given the right (LimitNICE of systemd, limits.conf).
+        with contextlib.suppress(OSError):
+            os.nice(FIRST_NICE)
+    return _spin(_targets[executable]) if executable else 0
+
+
+def _named_later() -> str:
+    """Import what any process needs, then read from the standard input which one this becomes; '' at its end."""
+    for node in NODES:
+        node_class(node.target)
+    return sys.stdin.readline().strip()
 
 
 _targets = {node.name: [node.target] for node in NODES}
 _targets |= {f"{process}_process": [n.target for n in nodes_of(process)] for process in PROCESSES}
 _targets[SIM_VEHICLE] = ["sim_vehicle:SimVehicleNode"]
 _targets[CARLA_ADAPTER] = ["carla_adapter:CarlaAdapterNode"]
+_FIRST = {name for process in LAST_METRES for name in (f"{process}_process", *(n.name for n in nodes_of(process)))}
 
 
 def __getattr__(executable: str) -> Callable[[], None]:
     """Return the entry point of an executable: ``from adas_perception.ros.main import acc``."""
-    if executable not in _targets:
+    if executable not in (*_targets, SPARE):
         raise AttributeError(executable)
 
     def main() -> None:
-        sys.exit(run(_targets[executable]))
+        sys.exit(run(executable))
 
     return main
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ import yaml
 
 from adas_perception.params import NAMESPACE, Config
 from adas_perception.resources import config_path
+from adas_perception.ros.child import SPARE, Child
 from adas_perception.ros.table import CARLA_ADAPTER, NODES, PROCESSES, SIM_VEHICLE
 
 STOP_TIMEOUT_S = 5.0
@@ -27,6 +29,8 @@ POLL_S = 0.1
 RESTARTS_MAX = 3
 RESTARTS_WINDOW_S = 60.0
 BAD_PARAMETERS = 2
+# A spare loads when the last start is over, so that it takes nobody's processor.
+SPARE_AFTER_S = 4.0
 # Fast DDS reads its profile from a variable whose name changed with version 3.
 PROFILE_VARIABLES = {"humble": "FASTRTPS_DEFAULT_PROFILES_FILE", "jazzy": "FASTRTPS_DEFAULT_PROFILES_FILE"}
 PROFILE_VARIABLE = PROFILE_VARIABLES.get(os.environ.get("ROS_DISTRO", ""), "FASTDDS_DEFAULT_PROFILES_FILE")
@@ -73,17 +77,24 @@ class Stack:
         self._arguments = arguments
         self._env = dict(env)
         self._log = log
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._extra: dict[str, tuple[str, ...]] = {}
+        self._children: dict[str, Child] = {}
+        self._spare: Child | None = None
+        self._started_s = -math.inf
         self._restarts: dict[str, list[float]] = {}
 
-    def start(self, executable: str, extra: Iterable[str] = ()) -> None:
-        """Start one executable of the package."""
-        self._extra[executable] = extra = tuple(extra)
-        command = [sys.executable, "-m", "adas_perception.ros.main", executable, *self._arguments, *extra]
-        self.processes[executable] = subprocess.Popen(
-            command, env=self._env, stdout=self._log, stderr=subprocess.STDOUT if self._log else None
-        )
+    @property
+    def processes(self) -> dict[str, subprocess.Popen[bytes]]:
+        """Return the processes by the name of their executable."""
+        return {name: child.process for name, child in self._children.items()}
+
+    def start(self, executable: str) -> None:
+        """Start one executable of the package; the spare becomes it if there is one."""
+        if executable in self._children:
+            self._children.pop(executable).close()
+        child, self._spare = self._spare or self._child(executable), None
+        child.become(executable)
+        self._children[executable] = child
+        self._started_s = time.monotonic()
 
     def start_all(self) -> None:
         """Start every process of the node table."""
@@ -95,19 +106,32 @@ class Stack:
         return {n: p.returncode for n, p in self.processes.items() if p.poll() is not None}
 
     def revive(self) -> tuple[str, int] | None:
-        """Start again what has crashed; return name and exit status of a process that may not be started again."""
+        """Start again what has crashed or hangs; return name and exit status of what may not be started again.
+
+        To be called several times a second. Once the last start is some time ago a spare is kept ready.
+        """
+        now = time.monotonic()
+        for name, child in self._children.items():
+            if child.hangs(now):
+                print(f"adas: {name} hangs; ending it", file=sys.stderr)
+                child.kill()
         for name, status in self.ended().items():
-            now = time.monotonic()
             recent = [at for at in self._restarts.get(name, []) if now - at < RESTARTS_WINDOW_S]
             if status == BAD_PARAMETERS or len(recent) >= RESTARTS_MAX:
                 return name, status
             self._restarts[name] = [*recent, now]
             print(f"adas: {name} ended with status {status}; started again", file=sys.stderr)
-            self.start(name, self._extra[name])
+            self.start(name)
+        if self._spare is None and now - self._started_s > SPARE_AFTER_S:
+            self._spare = self._child(SPARE)
         return None
 
     def stop(self) -> dict[str, int]:
         """Ask all processes to end, wait, kill what does not; return the exit statuses."""
+        if self._spare is not None:
+            self._spare.kill()
+            self._spare.close()
+            self._spare = None
         for process in self.processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
@@ -121,6 +145,9 @@ class Stack:
                 process.wait()
         return {name: process.returncode for name, process in self.processes.items()}
 
+    def _child(self, executable: str) -> Child:
+        return Child(executable, self._arguments, self._env, self._log)
+
     def __enter__(self) -> Stack:
         """Return the stack; nothing is started yet."""
         return self
@@ -128,6 +155,8 @@ class Stack:
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         """Stop everything that was started."""
         self.stop()
+        for child in self._children.values():
+            child.close()
 
 
 def parameter_files(config: Path | None, preset: str) -> list[Path]:

@@ -98,6 +98,8 @@ NODES = (
 SIM_VEHICLE = "sim_vehicle"
 CARLA_ADAPTER = "carla_adapter"
 PROCESSES = tuple(dict.fromkeys(node.process for node in NODES))
+# Nothing reaches the actuators but through these.
+LAST_METRES = ("safety", "can")
 
 
 def nodes_of(process: str) -> tuple[NodeSpec, ...]:
