@@ -3,8 +3,8 @@
 - Nothing happens for an object that fewer than ``cycles_min`` sensor cycles have confirmed.
 - A standing car must have been confirmed ``standing_cycles`` times: unlike people, cars do not step out from behind
   others, but their hidden parts do appear one after another as we drive past a row of them.
-- What moves must have been confirmed ``moving_cycles`` times by radar alone: of clutter and the posts of a guard rail
-  three in a row are soon found that could be one thing which crosses the road.
+- What moves must have been confirmed ``moving_cycles`` times, people too unless radar and camera agree on them: of
+  clutter and the posts of a guard rail three in a row are soon found that could be one thing which crosses the road.
 - What radar alone sees, and has never seen moving, gets no reaction at all, warning included: to a radar a steel
   plate, a manhole cover, a bridge and a guard rail look like a standing car (49 CFR 571.127 S9.2; UN R152, annex 3).
   Such a car is braked for once radar and camera agree on it. A car without an object detector therefore brakes only
@@ -26,6 +26,7 @@ from adas_perception.functions.threat import Urgency
 from adas_perception.params import Params, param
 from adas_perception.types import ObjectClass, Sensor, Track, nanoseconds
 
+AGREED = Sensor.RADAR | Sensor.CAMERA
 NIMBLE = (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST)
 
 
@@ -40,7 +41,7 @@ class EvidenceParams(Params):
         unit="m/s", low=0.5, high=5.0,
     )  # fmt: skip
     moving_cycles: int = param(6, "cycles for which it must have been so fast, half as many at twice the speed, and "
-                               "that must have confirmed it by radar alone",
+                               "that must have confirmed it",
                                low=1, high=20)  # fmt: skip
     view_half_rad: float = param(0.45, "half of the camera's field of view", unit="rad", low=0.0, high=1.5)
     view_range_m: float = param(100.0, "the camera sees cars up to here", unit="m", low=0.0, high=200.0)
@@ -81,11 +82,11 @@ class Evidence:
 
     def _cycles_needed(self, track: Track) -> int:
         """Return how many sensor cycles must have confirmed an object."""
-        if track.label in NIMBLE:
+        if track.label in NIMBLE and track.sources == AGREED:
             return self._p.cycles_min
-        if not self._moves(track):
-            return self._p.standing_cycles
-        return self._p.cycles_min if Sensor.CAMERA in track.sources else self._p.moving_cycles
+        if track.label in NIMBLE:
+            return self._p.moving_cycles
+        return self._p.moving_cycles if self._moves(track) else self._p.standing_cycles
 
     def radar_only(self, track: Track) -> bool:
         """Return whether radar alone takes an object for an obstacle that may be none."""

@@ -18,6 +18,8 @@ from adas_perception.perception.measurement import Observations, Point
 from adas_perception.types import FloatArray
 
 FORBIDDEN = 1e6
+# What is seen of an object lies this much nearer than its middle at most.
+FACE_M = 2.5
 
 
 class Pair(NamedTuple):
@@ -80,6 +82,24 @@ def assign(
         cost[pair.track, pair.point] = value
     chosen = set(zip(*(side.tolist() for side in linear_sum_assignment(cost)), strict=True))
     return [pair for pair in pairs if (pair.track, pair.point) in chosen]
+
+
+def guess_reaches(
+    state: Sequence[float], covariance: FloatArray, origin: tuple[float, float], point: Point, gate: float
+) -> bool:
+    """Return whether what only a camera has seen may be as near as a point that is seen by radar.
+
+    A camera errs in the inverse of the distance: a spread that reaches far out reaches in much less.
+    """
+    x, y = state[kalman.X] - origin[0], state[kalman.Y] - origin[1]
+    guess = max(math.hypot(x, y), 1e-3)
+    ray_x, ray_y = x / guess, y / guess
+    variance = (
+        ray_x * ray_x * covariance[kalman.X, kalman.X] + ray_y * ray_y * covariance[kalman.Y, kalman.Y]
+        + 2.0 * ray_x * ray_y * covariance[kalman.X, kalman.Y]
+    )  # fmt: skip
+    nearest = guess / (1.0 + math.sqrt(gate * variance) / guess)
+    return math.hypot(point.x - origin[0], point.y - origin[1]) > nearest - FACE_M
 
 
 def measured(

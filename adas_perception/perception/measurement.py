@@ -128,7 +128,7 @@ def from_camera(detections: Detections, camera: CameraModel, noise: SensorNoise)
         # What an edge of the picture cuts has its middle somewhere else, and nobody knows its width.
         cut = box.x1 <= BORDER_PX or box.x2 >= camera.width_px - 1 - BORDER_PX
         polar = _polar(x, y, origin, distance.sigma_m, noise.camera_bearing_rad + cut * angle)
-        width = math.nan if cut else angle * distance.metres
+        width = math.nan if cut else float(angle * distance.metres)
         points.append(Point(x, y, *polar, 0.0, NO_SPEED_SIGMA_MPS, box.label, width, not cut))
     coverage = _coverage(camera, noise.camera_range_max_m)
     return Observations(detections.stamp_ns, Sensor.CAMERA, coverage, origin, tuple(points))

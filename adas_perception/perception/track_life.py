@@ -24,6 +24,8 @@ VOTES_MAX = 10
 TURNED = 0.4
 # So many boxes more for it than against it make a class firm: others are then something else.
 FIRM_VOTES = 4
+# A kind of sensor that does not know an object yet sees it again within this time.
+NEWCOMER_S = 0.25
 # What stands has this part of the acceleration that moving objects have.
 STILL_AGILITY = 0.2
 
@@ -67,7 +69,8 @@ LOG_ODDS_MAX = log_odds(SCORE_MAX)
 @dataclass(slots=True)
 class Life:
     """What a track is; ``votes`` is how firmly its class is known, ``seen_ns`` the stamp of its last hit,
-    ``hidden_ns`` that of the last cycle in which something hid it.
+    ``hidden_ns`` that of the last cycle in which something hid it. ``sources`` are the kinds of sensors that know it;
+    ``newcomer`` is how often, and when last, another kind has lately seen it.
 
     It changes in place: copies of every track in every sensor cycle would cost more than the filter.
     """
@@ -83,6 +86,7 @@ class Life:
     seen_ns: int
     confirmed: bool = False
     hidden_ns: int = 0
+    newcomer: tuple[int, int] = (0, 0)
 
     @property
     def score(self) -> float:
@@ -97,11 +101,28 @@ class Life:
         self.size = _widen(size, self.label, point.width) if end_on else size
         self.log_odds = min(self.log_odds + p.hit, LOG_ODDS_MAX)
         self.age += 1
-        if self.sources is not seen.kind:
-            self.sources |= seen.kind
+        if self.sources is not seen.kind and seen.kind not in self.sources:
+            self._get_known(seen, p)
         self.seen_ns = max(self.seen_ns, seen.stamp_ns)
         if not self.confirmed:
             self.confirmed = self.age >= p.confirm_cycles and self.log_odds >= log_odds(p.confirm_score)
+
+    def _get_known(self, seen: Observations, p: LifeParams) -> None:
+        """Let another kind of sensor vouch for the object once it has seen it ``confirm_cycles`` times.
+
+        One point of clutter in the wide gate of what the camera guessed is no agreement of radar and camera, nor is
+        one with which a track began that only the camera has seen since.
+        """
+        count, last_ns = self.newcomer
+        count = count + 1 if seconds(seen.stamp_ns - last_ns) < NEWCOMER_S else 1
+        self.newcomer = count, seen.stamp_ns
+        if count < p.confirm_cycles:
+            return
+        before = self.age - count
+        if before < p.confirm_cycles:
+            self.sources, self.newcomer = seen.kind, (before, seen.stamp_ns)
+        else:
+            self.sources |= seen.kind
 
     def may_be(self, label: ObjectClass) -> bool:
         """Return whether something that is called ``label`` can be this object."""

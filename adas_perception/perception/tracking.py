@@ -22,7 +22,7 @@ import numpy as np
 
 from adas_perception.params import Params, param
 from adas_perception.perception import kalman, parts, track_life
-from adas_perception.perception.association import Pair, assign, measured
+from adas_perception.perception.association import Pair, assign, guess_reaches, measured
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.ego_motion import EgoMotion
 from adas_perception.perception.faces import Face, near_face, shows_end
@@ -177,14 +177,18 @@ class Fusion:
         return points, dark
 
     def _assign(self, rows: list[list[float]], seen: Observations, late_s: float, views: Views) -> list[Pair]:
-        def possible(track: int, point: Point) -> bool:
+        gate, covariances = self._params.gate, self._covariances
+
+        def of_its_class(track: int, point: Point) -> bool:
             life = self._lives[track]
             return life.may_be(point.label) if views.shown[track] else life.as_large_as(point.label)
 
-        return assign(
-            rows, self._covariances, views.faces, seen, late_s, self._params.gate,
-            possible if seen.kind is Sensor.CAMERA else None,
-        )  # fmt: skip
+        def as_far_as_guessed(track: int, point: Point) -> bool:
+            known = self._lives[track].sources is not Sensor.CAMERA
+            return known or guess_reaches(rows[track], covariances[track], seen.origin, point, gate)
+
+        possible = of_its_class if seen.kind is Sensor.CAMERA else as_far_as_guessed
+        return assign(rows, covariances, views.faces, seen, late_s, gate, possible)
 
     def _correct(self, pairs: Sequence[Pair], seen: Observations, late_s: float, faces: Sequence[Face]) -> None:
         """Correct and confirm the tracks that have been seen."""
