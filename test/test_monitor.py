@@ -10,6 +10,7 @@ from adas_perception.params import ParameterError, Vehicle
 from adas_perception.safety.arbitration import Reason
 from adas_perception.safety.chain import SafetyChain
 from adas_perception.safety.faults import NEEDS, Fault, FaultKind
+from adas_perception.safety.heartbeats import Heartbeats
 from adas_perception.safety.monitor import Mode, Monitor, MonitorParams
 from adas_perception.types import DriverInput, EgoState, Function, FunctionState, Level, RadarTargets, Request
 
@@ -429,3 +430,39 @@ def test_the_ranges_of_the_policy(field, low, high):
     for value in (low - 0.01, high + 0.01):
         with pytest.raises(ParameterError, match=field):
             MonitorParams(**{field: value})
+
+
+# --- a node that was started again --------------------------------------------------------------------------
+
+
+def test_a_node_is_heard_as_long_as_it_is_the_same():
+    heartbeats = Heartbeats()
+    assert not heartbeats.take(1, "acc", "first")
+    assert not heartbeats.take(2, "acc", "first")
+    assert not heartbeats.take(3, "aeb", "other")
+    assert heartbeats.heard_ns == {"acc": 2, "aeb": 3}
+
+
+def test_a_node_that_was_started_again_is_silent_until_its_second_heartbeat():
+    heartbeats = Heartbeats()
+    heartbeats.take(1, "acc", "first")
+    heartbeats.take(1, "aeb", "other")
+    assert heartbeats.take(2, "acc", "second")
+    assert heartbeats.heard_ns == {"aeb": 1}
+    assert not heartbeats.take(3, "acc", "second")
+    assert heartbeats.heard_ns == {"acc": 3, "aeb": 1}
+    assert heartbeats.take(4, "acc", "third")
+
+
+def test_a_restart_faster_than_any_silence_is_a_loss_while_engaged(rig):
+    """Cruise control that comes back within 0.1 s no longer holds the speed, and the driver must hear of it."""
+    heartbeats = Heartbeats()
+    for node in ALL_NODES:
+        heartbeats.take(rig.now, node, "first")
+    assert heartbeats.take(rig.now, "acc", "second")
+    at_once = rig.chain.step(rig.now, rig.requests, rig.states, rig.ego, rig.driver, heartbeats.heard_ns)
+    assert Fault(FaultKind.NODE_SILENT, "acc") in at_once.faults
+    rig.acc_state = "STANDBY"
+    later = rig.run(0.5)
+    assert (at_once.mode, later.mode) == (Mode.FALLBACK, Mode.FALLBACK)
+    assert later.takeover and later.owners[0] is Reason.MINIMAL_RISK

@@ -80,7 +80,7 @@ def run_faults(out: Path, pattern: str = "", hogs: int = 0) -> int:
         seen, back = (_shown(moment) for moment in (outcome.seen_s, outcome.back_s))
         word = "; ".join(outcome.complaints) or "pass"
         figures = f"seen {seen}, back {back}, {outcome.mode}, strongest {outcome.strongest_mps2:.1f} m/s2"
-        console.print(f"{case.name}: {figures}: {word}")
+        console.print(f"{case.name}: {figures}: {word}", soft_wrap=True)
     console.print(f"{passed} of {len(chosen)} passed")
     return 0 if passed == len(chosen) else 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -49,6 +50,7 @@ class AdasNode(Node):
         self.figures: dict[str, float] = {}
         self._inputs: list[Input[Any]] = []
         self._last_cycle_ns = 0
+        self._incarnation = f"started {time.time_ns()}"
         self._heartbeat = self.create_publisher(DiagnosticStatus, "heartbeat", 10)
         self.create_timer(HEARTBEAT_PERIOD_S, self._beat)
 
@@ -156,6 +158,7 @@ class AdasNode(Node):
             DiagnosticStatus(
                 level=bytes([level]),
                 name=self.get_name(),
+                hardware_id=self._incarnation,
                 message="; ".join(r for r in reasons if r) or "ok",
                 values=[KeyValue(key=k, value=f"{v:.6g}") for k, v in values.items()],
             )

@@ -16,6 +16,7 @@ from adas_perception.ros import convert
 from adas_perception.ros.function_node import VehicleNode
 from adas_perception.ros.table import REQUESTS, STATES
 from adas_perception.safety.chain import SafetyChain, SafetyOutput
+from adas_perception.safety.heartbeats import Heartbeats
 from adas_perception.safety.monitor import Mode, MonitorParams
 from adas_perception.safety.watch import Sample
 from adas_perception.types import DriverInput, EgoState, Function, FunctionState, Level, Request, seconds
@@ -42,7 +43,7 @@ class SafetyMonitorNode(VehicleNode):
         self._chain = SafetyChain(self.params.monitor, self.limits(), self.params.vehicle)
         self._requests: dict[Function, Request] = {}
         self._states: dict[Function, FunctionState] = {}
-        self._heartbeats: dict[str, int] = {}
+        self._heartbeats = Heartbeats()
         self._health: dict[str, DiagnosticStatus] = {}
         self._shown: tuple[object, ...] = ()
         self._stepped_ns = 0
@@ -89,12 +90,14 @@ class SafetyMonitorNode(VehicleNode):
         self._states[state.function] = state
 
     def _on_heartbeat(self, status: DiagnosticStatus) -> None:
-        self._heartbeats[status.name] = self.now_ns()
         self._health[status.name] = status
+        if self._heartbeats.take(self.now_ns(), status.name, status.hardware_id):
+            self.say(f"{status.name} was started again", warning=True)
+            self._step_now()  # before it is heard again
 
     def _step(self, now_ns: int) -> None:
         self._count_missed(now_ns)
-        inputs = (self._requests, self._states, self.ego.value, self.driver.value, self._heartbeats)
+        inputs = (self._requests, self._states, self.ego.value, self.driver.value, self._heartbeats.heard_ns)
         output = self._chain.step(now_ns, *inputs)
         self._state.publish(convert.from_safety(now_ns, output))
         self._command.publish(convert.from_command(output.command))
@@ -116,7 +119,7 @@ class SafetyMonitorNode(VehicleNode):
 
     def _publish_diagnostics(self) -> None:
         now_ns = self.now_ns()
-        for name, heard_ns in self._heartbeats.items():
+        for name, heard_ns in self._heartbeats.heard_ns.items():
             if seconds(now_ns - heard_ns) > DIAGNOSTICS_PERIOD_S:
                 self._health[name].level = bytes([Level.STALE])
         message = DiagnosticArray(status=[*self._health.values(), *self._function_statuses()])
