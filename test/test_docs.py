@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from typer.testing import CliRunner
-
-from adas_perception.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("README*.md"), ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md")])
@@ -49,19 +46,3 @@ def test_pages_made_from_the_code_are_up_to_date():
     for path, text in reference.pages():
         assert path.read_text() == text, f"{path.name} is old: run .venv/bin/python tools/reference.py"
     assert set(reference.KINDS) == {node.name for node in reference.NODES}
-
-
-def commands() -> list[str]:
-    """Every ``adas ...`` of the README's list, with its sub-commands."""
-    block = (ROOT / "README.md").read_text().split("## The terminal")[1].split("```")[1]
-    found = []
-    for line in block.splitlines():
-        words = re.match(r"adas ([a-z]+)(?: ([a-z]+(?:\|[a-z]+)+))?", line)
-        if words:
-            found += [f"{words[1]} {sub}" for sub in (words[2] or "").split("|") if sub] or [words[1]]
-    return found
-
-
-@pytest.mark.parametrize("command", commands())
-def test_every_command_of_the_readme_exists(command):
-    assert CliRunner().invoke(app, [*command.split(), "--help"]).exit_code == 0
