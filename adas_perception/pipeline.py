@@ -180,6 +180,7 @@ class Pipeline:
             self._friction = checked
         elif isinstance(checked, RadarTargets):
             self._scans.append(checked)
+            self._bsd.hear(checked)
             self._new_scene |= checked.sensor == "front"
         elif isinstance(checked, LaneLines):
             self._lanes, self._new_lanes = checked, True

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lateral_loop import lines
 
-from adas_perception.functions.bsd import Bsd, BsdParams
+from adas_perception.functions.bsd import REAR_RADARS, Bsd, BsdParams
 from adas_perception.limits import Limits
 from adas_perception.params import Vehicle
 from adas_perception.types import (
@@ -22,6 +22,7 @@ from adas_perception.types import (
     LaneLines,
     Level,
     Objects,
+    RadarTargets,
     Track,
     nanoseconds,
 )
@@ -41,8 +42,14 @@ def beside(x, gap, side=1, v=20.0, i=1, width=1.8, **extra) -> Track:
     return Track(i, x, side * (VEHICLE.width_m / 2 + gap + width / 2), v, 0.0, width_m=width, age=20, **extra)
 
 
-def look(function, t, *tracks, speed=20.0, yaw_rate=0.0, lanes=None, **driver) -> Decision:
+def hear(function, now, radars=REAR_RADARS) -> None:
+    for name in radars:
+        function.hear(RadarTargets(now, name))
+
+
+def look(function, t, *tracks, speed=20.0, yaw_rate=0.0, lanes=None, radars=REAR_RADARS, **driver) -> Decision:
     now = START_NS + nanoseconds(t)
+    hear(function, now, radars)
     ego = EgoState(now, speed, yaw_rate_radps=yaw_rate)
     lanes = replace(lanes, stamp_ns=now) if lanes else None
     return function.step(now, ego, DriverInput(now, **driver), Objects(now, tracks), lanes)
@@ -226,15 +233,37 @@ def test_off_with_a_reason():
         (replace(ego, speed_mps=2.2), objects, "SPEED", Level.OK),
     ]
     for e, o, reason, level in cases:
-        decision = bsd().step(now, e, None, o, None)
+        function = bsd()
+        hear(function, now)
+        decision = function.step(now, e, None, o, None)
         assert (decision.state.state, decision.state.reason, decision.state.level) == ("OFF", reason, level)
         assert levels(decision) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("heard", [(), ("front",), ("front", "rear_left"), ("rear_right",)])
+def test_a_side_that_no_radar_looks_at_is_not_called_free(heard):
+    decision = look(bsd(), 0.0, beside(-1.0, 1.5), radars=heard)
+    state = decision.state
+    assert (state.state, state.reason, state.level) == ("OFF", "NO_REAR_RADARS", Level.OK)
+    assert levels(decision) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("silent", REAR_RADARS)
+def test_a_rear_radar_that_falls_silent_ends_the_detection(silent):
+    function = bsd()
+    others = tuple(name for name in REAR_RADARS if name != silent)
+    assert look(function, 0.0).state.state == "READY"
+    assert look(function, 0.3, radars=others).state.state == "READY"
+    state = look(function, 0.35, radars=others).state
+    assert (state.state, state.reason, state.level) == ("OFF", "REAR_RADARS_STALE", Level.WARN)
+    assert look(function, 0.4).state.state == "READY"
 
 
 def test_without_driver_input_level_one_remains():
     function = bsd()
     for i in range(10):
         now = START_NS + nanoseconds(i * CYCLE_S)
+        hear(function, now)
         decision = function.step(now, EgoState(now, 20.0), None, Objects(now, (beside(-1.0, 1.5),)), None)
     assert levels(decision) == (1.0, 0.0)
 
@@ -253,6 +282,7 @@ def test_any_numbers_give_levels(items, ego):
     for i in range(6):
         now = START_NS + nanoseconds(i * CYCLE_S)
         state = EgoState(now, ego[0], ego[1], ego[2])
+        hear(function, now)
         decision = function.step(now, state, DriverInput(now), Objects(now, tuple(items)), None)
         assert set(levels(decision)) <= {0.0, 1.0, 2.0}
         assert all(map(math.isfinite, decision.state.values.values()))

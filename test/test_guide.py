@@ -15,11 +15,11 @@ from adas_perception.functions import guide
 from adas_perception.functions.acc import Acc, AccParams
 from adas_perception.functions.aeb import Aeb, AebParams
 from adas_perception.functions.apa import ApaParams
-from adas_perception.functions.bsd import Bsd, BsdParams
+from adas_perception.functions.bsd import REAR_RADARS, Bsd, BsdParams
 from adas_perception.functions.lka import Lka, LkaParams
 from adas_perception.limits import Limits
 from adas_perception.params import Config
-from adas_perception.types import DriverInput, EgoState, Objects, Side, Track, nanoseconds
+from adas_perception.types import DriverInput, EgoState, Objects, RadarTargets, Side, Track, nanoseconds
 
 LIMITS = Limits()
 PRESET = Path(__file__).resolve().parents[1] / "config" / "presets" / "guide.yaml"
@@ -156,6 +156,8 @@ def test_bsd_sees_only_its_box():
         for i in range(30):
             now = START_NS + nanoseconds(i * 0.05)
             track = Track(1, -2.5, y, 20.0, 0.0, age=9)
+            for name in REAR_RADARS:
+                function.hear(RadarTargets(now, name))
             decision = function.step(now, EgoState(now, 20.0), DriverInput(now), Objects(now, (track,)), None)
         return decision.state.values["left_level"]
 

@@ -5,6 +5,8 @@ the rear zone behind it, where the time to collision counts. Level 1 informs, le
 
 Beside the doors hardly a radar sees anything, and what it sees there is the end of a flank. So who is in the zone
 stays in with some slack, and who vanishes there is taken to drive on as before until it should have left the zone.
+
+A side that no radar looks at is not free but unknown: without both rear radars there is no blind spot detection.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from adas_perception.types import (
     LaneLines,
     Level,
     Objects,
+    RadarTargets,
     Side,
     seconds,
 )
@@ -54,9 +57,12 @@ class Reason(Enum):
     GEAR = "not in drive"
     EGO_STALE = "no recent vehicle state"
     OBJECTS_STALE = "no recent objects"
+    NO_REAR_RADARS = "a rear radar was never heard"
+    REAR_RADARS_STALE = "a rear radar is silent"
 
 
 SIDES = (Side.LEFT, Side.RIGHT)
+REAR_RADARS = ("rear_left", "rear_right")
 INDICATED = {Indicator.LEFT: Side.LEFT, Indicator.RIGHT: Side.RIGHT}
 
 
@@ -69,7 +75,7 @@ class BsdParams(Params):
     guide: guide.BsdRule = guide.BsdRule()
     ego_age_s: float = param(0.2, "oldest usable vehicle state", unit="s", low=0.02, high=1.0)
     driver_age_s: float = param(0.3, "oldest usable driver input", unit="s", low=0.02, high=1.0)
-    objects_age_s: float = param(0.3, "oldest usable objects", unit="s", low=0.02, high=1.0)
+    objects_age_s: float = param(0.3, "oldest usable objects and scans of rear radars", unit="s", low=0.02, high=1.0)
     lanes_age_s: float = param(0.3, "oldest usable lane lines", unit="s", low=0.02, high=1.0)
     line_confidence: float = param(0.5, "lines below this confidence are not used", low=0.0, high=1.0)
     speed_min_mps: float = param(2.78, "BSD works from this speed", unit="m/s", low=0.0, high=15.0)
@@ -149,6 +155,11 @@ class Bsd:
         self._p = params
         self._lamps = self._dark()
         self._occupants: dict[int, Occupant] = {}
+        self._scans: dict[str, RadarTargets] = {}
+
+    def hear(self, targets: RadarTargets) -> None:
+        """Take note of a scan: its objects come through the fusion, but an empty one says that the radar is there."""
+        self._scans[targets.sensor] = targets
 
     def step(
         self,
@@ -165,6 +176,11 @@ class Bsd:
             return self._off(now_ns, sample_ns, Reason.EGO_STALE)
         if not fresh(objects, now_ns, p.objects_age_s):
             return self._off(now_ns, sample_ns, Reason.OBJECTS_STALE)
+        rear = [self._scans.get(name) for name in REAR_RADARS]
+        if None in rear:
+            return self._off(now_ns, sample_ns, Reason.NO_REAR_RADARS)
+        if not all(fresh(scan, now_ns, p.objects_age_s) for scan in rear):
+            return self._off(now_ns, sample_ns, Reason.REAR_RADARS_STALE)
         if ego.gear is not Gear.DRIVE:
             return self._off(now_ns, sample_ns, Reason.GEAR)
         if ego.speed_mps < p.speed_min_mps:
@@ -270,7 +286,9 @@ class Bsd:
 
     def _off(self, now_ns: int, sample_ns: int, reason: Reason) -> Decision:
         self._lamps, self._occupants = self._dark(), {}
-        level = Level.OK if reason in (Reason.GEAR, Reason.SPEED) else Level.WARN
+        # A car that has no rear radars is no fault.
+        quiet = reason in (Reason.GEAR, Reason.SPEED, Reason.NO_REAR_RADARS)
+        level = Level.OK if quiet else Level.WARN
         values = {"left_level": 0.0, "right_level": 0.0}
         return decide(Function.BSD, now_ns, sample_ns, level, State.OFF.name, reason.name, values)
 

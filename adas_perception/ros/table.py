@@ -71,7 +71,7 @@ NODES = (
         ("objects", "lanes", "safety/state", *VEHICLE),
         ("lka/request", "lka/state"),
     ),
-    NodeSpec("bsd", "comfort", "comfort:BsdNode", ("objects", "lanes", *VEHICLE), ("bsd/state",)),
+    NodeSpec("bsd", "comfort", "comfort:BsdNode", ("objects", "radar/targets", "lanes", *VEHICLE), ("bsd/state",)),
     NodeSpec(
         "apa",
         "comfort",

@@ -18,6 +18,7 @@ class BsdNode(SceneNode):
 
     def __init__(self) -> None:
         super().__init__("bsd", BsdParams, Bsd, requests=False)
+        self.listen("radar/targets", PointCloud2, convert.to_targets, self._core.hear, depth=10)
 
 
 class ApaNode(FunctionNode):
