@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import stat
 import sys
 import time
@@ -178,3 +179,15 @@ def test_telling_that_one_lives_never_fails(monkeypatch):
     child.tell_alive()
     os.close(told)
     child.tell_alive()
+
+
+def test_a_domain_that_somebody_uses_is_passed_over(monkeypatch):
+    monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)
+    monkeypatch.setattr(runner, "DOMAINS", (7,))
+    assert runner.free_domain() == "7"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 7410 + 250 * 7))
+        with pytest.raises(RuntimeError, match="ROS_DOMAIN_ID"):
+            runner.free_domain()
+    monkeypatch.setenv("ROS_DOMAIN_ID", "42")
+    assert runner.free_domain() == "42"

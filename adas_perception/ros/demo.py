@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 import sys
 import time
 from collections.abc import Iterator
@@ -13,7 +11,7 @@ from pathlib import Path
 
 from adas_perception.can.bus import loopback_server, socketcan_available
 from adas_perception.params import ParameterError
-from adas_perception.ros.runner import Stack, environment, parameter_files, ros_arguments
+from adas_perception.ros.runner import Stack, environment, free_domain, parameter_files, ros_arguments
 from adas_perception.ros.table import PROCESSES, SIM_VEHICLE
 from adas_perception.sim.report import show_drive
 
@@ -76,8 +74,7 @@ def drive_stack(drive: Drive) -> int:
     plan = _kill_plan(drive.kill)
     drive.out.mkdir(parents=True, exist_ok=True)
     log_path = drive.out / "stack.log"
-    domain = os.environ.get("ROS_DOMAIN_ID") or str(random.randint(1, 101))
-    env = environment(ROS_DOMAIN_ID=domain, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST", PYTHONUNBUFFERED="1")
+    env = environment(ROS_DOMAIN_ID=free_domain(), ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST", PYTHONUNBUFFERED="1")
     files = parameter_files(None, drive.preset)
     with opened_bus(drive) as (interface, channel), log_path.open("w") as log:
         bus = {"can_interface": interface, "can_channel": channel}

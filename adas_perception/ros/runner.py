@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import math
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +28,9 @@ from adas_perception.ros.table import CARLA_ADAPTER, NODES, PROCESSES, SIM_VEHIC
 
 STOP_TIMEOUT_S = 5.0
 POLL_S = 0.1
+# Ports of a DDS domain by the RTPS specification, section 9.6.1; above 101 they meet those that Linux gives away.
+LOOPBACK, FIRST_PORT, PORTS_PER_DOMAIN = "127.0.0.1", 7410, 250
+DOMAINS = range(1, 102)
 # A process that crashes is started again, but not for ever, and not when its parameters are wrong.
 RESTARTS_MAX = 3
 RESTARTS_WINDOW_S = 60.0
@@ -46,6 +52,18 @@ def environment(**extra: str) -> dict[str, str]:
         "RCUTILS_CONSOLE_OUTPUT_FORMAT": "[{severity}] [{name}] {message}",
         **extra,
     }
+
+
+def free_domain() -> str:
+    """Return the chosen ROS domain, else one of which nobody on this computer uses the first participant's port."""
+    chosen = os.environ.get("ROS_DOMAIN_ID")
+    if chosen:
+        return chosen
+    for domain in random.sample(DOMAINS, len(DOMAINS)):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, FIRST_PORT + PORTS_PER_DOMAIN * domain))
+            return str(domain)
+    raise RuntimeError("every ROS domain from 1 to 101 is in use on this computer; set ROS_DOMAIN_ID")
 
 
 def overrides_file(values: Mapping[str, object]) -> Path:

@@ -7,8 +7,6 @@ the stack says; what it says of its modes during a drive is a check of that driv
 
 from __future__ import annotations
 
-import os
-import random
 import re
 import shutil
 import time
@@ -18,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from adas_perception.ros.demo import Drive, opened_bus
-from adas_perception.ros.runner import Stack, environment, parameter_files, ros_arguments
+from adas_perception.ros.runner import Stack, environment, free_domain, parameter_files, ros_arguments
 from adas_perception.ros.table import SIM_VEHICLE
 from adas_perception.sim.judge import verdicts
 from adas_perception.sim.recorder import load_record
@@ -43,7 +41,7 @@ def run_soak(minutes: float, out: Path) -> int:
     memory: dict[str, list[tuple[float, int]]] = {}
     drives, broken_checks = 0, Counter[str]()
     env = environment(
-        ROS_DOMAIN_ID=os.environ.get("ROS_DOMAIN_ID") or str(random.randint(1, 101)),
+        ROS_DOMAIN_ID=free_domain(),
         ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
         PYTHONUNBUFFERED="1",
     )
