@@ -47,7 +47,7 @@ def test_pictures_in_one_batch_do_not_touch_each_other(name, precision, backend)
     one = load_backend(spec.file(precision), backend)
     for n in range(3):
         for tensor, alone in one.infer({"picture": pictures[n : n + 1]}).items():
-            assert together[tensor][n] == pytest.approx(alone[0], abs=1e-3)
+            np.testing.assert_allclose(together[tensor][n], alone[0], atol=1e-3)
 
 
 def test_answers_stay_when_the_backend_runs_again(model):
