@@ -272,7 +272,12 @@ def test_replay_plays_the_bag_to_a_stack_without_a_bus(monkeypatch):
     launched = Launched("replay.launch.py", bag="drive.bag", rate="0.5")
     assert list(launched.nodes) == started(p for p in PROCESSES if p != "can")
     assert launched.values("driving_process", "acc")["use_sim_time"] is True
-    assert launched.commands == [["ros2", "bag", "play", "drive.bag", "--clock", "50", "--rate", "0.5"]]
+    (command,) = launched.commands
+    start = ["ros2", "bag", "play", "drive.bag", "--clock", "50", "--rate", "0.5", "--topics"]
+    assert command[: len(start)] == start
+    # What a recorded stack wrote must not reach the one that runs.
+    written = {f"/adas/{topic}" for node in NODES for topic in node.writes if not topic.startswith("vehicle/")}
+    assert "/adas/radar/front" in command and written.isdisjoint(command)
 
 
 def test_replay_without_ros2_bag_says_what_to_install(monkeypatch):
