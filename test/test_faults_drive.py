@@ -21,7 +21,7 @@ def record(process: str, states=(), back: float | None = None, **signals):
         "steering_request_rad": np.full_like(TIME, np.nan),
         "contact": np.zeros_like(TIME),
     }
-    notes = [Note(KILLED, f"killed {process}", 1)] + ([Note(back, f"back {process}", 1)] if back else [])
+    notes = [Note(KILLED, f"killed {process}", 1)] + ([Note(back, f"back {process} after 0.70 s", 1)] if back else [])
     seen = StateChange(SEEN, "safety", "FALLBACK", "fusion: node is silent", 2)
     return SimpleNamespace(signals=whole | signals, notes=tuple(notes), states=(seen, *states))
 
@@ -30,14 +30,17 @@ def complaints(process: str, **changes) -> tuple[str, ...]:
     return judge(record(process, **changes), Case("short_follow", process)).complaints
 
 
-def test_there_are_twenty_runs():
-    assert len({case.name for case in cases()}) == 20
+def test_there_are_twenty_kills_and_halts_and_two_closed_buses():
+    names = {case.name for case in cases()}
+    assert len(names) == 22
+    assert sum("bus" in name for name in names) == 2
 
 
 def test_a_good_run_passes_with_its_figures():
     outcome = judge(record("tracking", back=BACK), Case("short_follow", "tracking"))
     assert outcome.complaints == ()
     assert (outcome.seen_s, outcome.back_s) == (pytest.approx(0.2), pytest.approx(1.5))
+    assert outcome.wall_s == pytest.approx(0.7)
     assert (outcome.mode, outcome.strongest_mps2) == ("FALLBACK", -2.0)
 
 
@@ -60,6 +63,15 @@ def test_last_metres_that_go_on_asking_are_named_unless_they_are_back():
     assert complaints("can", back=BACK, **asks_again) == ()
     assert complaints("can", **asks_again) == ("requests although the last metres are dead",)
     assert "requests although the last metres are dead" in complaints("can")
+
+
+def test_a_closed_bus_must_disengage():
+    quiet = {"accel_request_mps2": np.where((TIME < 2.6) | (TIME >= BACK), -0.5, np.nan)}
+    disengaged = StateChange(2.8, "safety", "DISENGAGED", "vehicle: vehicle state missing or too old", 2)
+    assert complaints("bus", back=BACK, states=(disengaged,), **quiet) == ()
+    assert complaints("bus", back=BACK, **quiet) == ("the stack did not disengage",)
+    goes_on = ("requests although the last metres are dead", "the stack did not disengage", "seen after inf s")
+    assert complaints("bus", back=BACK) == goes_on
 
 
 def test_what_nobody_sees_is_named():

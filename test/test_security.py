@@ -66,9 +66,9 @@ def test_only_these_places_open_a_bus() -> None:
     """The bridge, the simulated car, and the tool of a person at a bench, which refuses the actuators by itself."""
     assert where_called("Bus") == {"adas_perception/can/bus.py"}
     assert where_called("open_bus") == {"adas_perception/ros/bus_port.py", "adas_perception/can/cli.py"}
-    assert where_called("open_link") == {"adas_perception/ros/nodes/can_bridge.py"}
-    nodes = {path for path in where_called("open_port") if path.startswith("adas_perception/ros/")}
-    assert nodes == {"adas_perception/ros/nodes/sim_vehicle.py", "adas_perception/ros/nodes/carla_adapter.py"}
+    nodes = {path for name in ("open_link", "open_port") for path in where_called(name) if "/ros/nodes/" in path}
+    cars = {"adas_perception/ros/nodes/sim_vehicle.py", "adas_perception/ros/nodes/carla_adapter.py"}
+    assert nodes == {"adas_perception/ros/nodes/can_bridge.py", *cars}
 
 
 def test_only_the_transmitter_makes_requests_and_only_the_bridge_has_one() -> None:

@@ -173,6 +173,13 @@ def loopback_server(port: int = 0) -> Iterator[str]:
     It is the server of python-can-remote over python-can's virtual bus, on 127.0.0.1 only. ``port`` 0 takes a
     free one. Raises BusError when it does not start.
     """
+    with loopback_process(port) as (channel, _):
+        yield channel
+
+
+@contextlib.contextmanager
+def loopback_process(port: int = 0) -> Iterator[tuple[str, int]]:
+    """Do what ``loopback_server`` does, and yield its process id too: a bus to be closed by force."""
     port = port or free_port()
     if _answers(port):
         raise BusError(f"port {port} is occupied by another program; choose another, or 0 for a free one")
@@ -183,7 +190,7 @@ def loopback_server(port: int = 0) -> Iterator[str]:
     channel = server_channel(port)
     try:
         await_server(channel, server.poll)
-        yield channel
+        yield channel, server.pid
     finally:
         server.terminate()
         try:
@@ -201,6 +208,11 @@ def server_command(port: int) -> list[str]:
 def server_channel(port: int) -> str:
     """Return the channel of that server for ``open_bus('remote', channel)``."""
     return f"ws://{HOST}:{port}/"
+
+
+def server_port(channel: str) -> int:
+    """Return the port of such a channel."""
+    return urlparse(channel).port or 0
 
 
 def free_port() -> int:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from adas_perception.can.bus import loopback_server, socketcan_available
+from adas_perception.can.bus import loopback_process, socketcan_available
 from adas_perception.params import ParameterError
+from adas_perception.ros.mishap import BUS
 from adas_perception.ros.runner import Stack, environment, free_domain, parameter_files, ros_arguments
 from adas_perception.ros.table import PROCESSES, SIM_VEHICLE
 from adas_perception.sim.report import show_drive
@@ -23,7 +24,8 @@ LOG_LINES = 15
 class Drive:
     """What to drive; ``can_interface`` 'auto' takes vcan0 where it exists, else a loopback server.
 
-    ``kill`` is '' or 'process@seconds', for example 'tracking@12'; ``halt`` halts that process instead of ending it,
+    ``kill`` is '' or 'process@seconds', for example 'tracking@12', or 'bus@12' to close the loopback bus for a while;
+    ``halt`` halts that process instead of ending it,
     and with ``revive`` one that has ended is started again, as ``adas up`` does.
     """
 
@@ -38,24 +40,24 @@ class Drive:
 
 
 @contextmanager
-def opened_bus(drive: Drive) -> Iterator[tuple[str, str]]:
-    """Yield interface and channel of a bus that processes share."""
+def opened_bus(drive: Drive) -> Iterator[tuple[str, str, int]]:
+    """Yield interface and channel of a bus that processes share, and the process id of its server, 0 without one."""
     interface = drive.can_interface
     if interface == "auto":
         interface = "socketcan" if socketcan_available(VCAN) else "remote"
     if interface == "remote" and not drive.can_channel:
-        with loopback_server() as channel:
-            yield "remote", channel
+        with loopback_process() as (channel, pid):
+            yield "remote", channel, pid
     else:
-        yield interface, drive.can_channel or VCAN
+        yield interface, drive.can_channel or VCAN, 0
 
 
 def _kill_plan(text: str) -> tuple[str, float] | None:
     if not text:
         return None
     process, _, moment = text.partition("@")
-    if process not in PROCESSES:
-        raise ParameterError(f"--kill: there is no process '{process}'; known: {', '.join(PROCESSES)}")
+    if process not in (*PROCESSES, BUS):
+        raise ParameterError(f"--kill: there is no process '{process}'; known: {', '.join((*PROCESSES, BUS))}")
     try:
         return process, float(moment)
     except ValueError:
@@ -76,13 +78,15 @@ def drive_stack(drive: Drive) -> int:
     log_path = drive.out / "stack.log"
     env = environment(ROS_DOMAIN_ID=free_domain(), ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST", PYTHONUNBUFFERED="1")
     files = parameter_files(None, drive.preset)
-    with opened_bus(drive) as (interface, channel), log_path.open("w") as log:
+    with opened_bus(drive) as (interface, channel, server_pid), log_path.open("w") as log:
         bus = {"can_interface": interface, "can_channel": channel}
         with Stack(ros_arguments(files, {"use_sim_time": True, **bus}), env, log) as stack:
             stack.start_all()
             parameters = {"scenario": drive.scenario, "out": drive.out.resolve(), **bus}
             if plan:
-                victim = stack.processes[f"{plan[0]}_process"].pid
+                if plan[0] == BUS and not server_pid:
+                    raise ParameterError("--kill bus: only a loopback bus can be closed; add --can-interface remote")
+                victim = server_pid if plan[0] == BUS else stack.processes[f"{plan[0]}_process"].pid
                 parameters |= {"kill_name": plan[0], "kill_pid": victim, "kill_at_s": plan[1], "halt": drive.halt}
             with Stack(ros_arguments(files, parameters), env) as car:
                 car.start(SIM_VEHICLE)

@@ -1,4 +1,4 @@
-"""``adas faults``: kill and halt each process of the running stack, and judge what the car did."""
+"""``adas faults``: kill and halt each process of the running stack, close its bus, and judge what the car did."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from adas_perception.limits import load_limits
 from adas_perception.params import Vehicle
 from adas_perception.resources import config_path
 from adas_perception.ros.demo import Drive, drive_stack
+from adas_perception.ros.mishap import BUS
 from adas_perception.ros.table import LAST_METRES, PROCESSES
 from adas_perception.sim.recorder import Record, load_record
 
@@ -25,14 +26,16 @@ TICK_S = 0.025
 # When the fault comes, by drive: the function of the drive is at work then.
 MOMENTS = {"short_follow": 2.5, "short_drift": 3.0}
 DRIFT_VICTIMS = ("perception", "tracking", "driving", "safety")
+# Without these the car hears no request.
+SILENCED = (*LAST_METRES, BUS)
 # Whatever comes back after these were lost, only the driver sets the car in motion again.
-RESTS_ON_ACC = ("tracking", "driving", "safety", "can")
+RESTS_ON_ACC = ("tracking", "driving", *SILENCED)
 HOG = "while True: pass"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One run: which process, killed or halted, in which drive; ``hogs`` busy programs compete for the processor."""
+    """One run: which process is killed or halted, or the bus, and in which drive; ``hogs`` busy programs run beside."""
 
     scenario: str
     process: str
@@ -42,7 +45,8 @@ class Case:
     @property
     def name(self) -> str:
         """Return the run's name."""
-        what = f"{'halt' if self.halt else 'kill'} {self.process}" if self.process else f"{self.hogs} busy programs"
+        verb = "close" if self.process == BUS else "halt" if self.halt else "kill"
+        what = f"{verb} {self.process}" if self.process else f"{self.hogs} busy programs"
         return f"{self.scenario}: {what}"
 
 
@@ -51,21 +55,22 @@ class Outcome:
     """What happened: the mode reached, the strongest request, and complaints.
 
     ``seen_s`` passed from the fault to its detection (NaN: none needed), ``back_s`` until the process was heard again
-    (NaN: not within the drive).
+    (NaN: not within the drive), ``wall_s`` meanwhile for people: the clock of a drive waits for the stack.
     """
 
     seen_s: float
     back_s: float
+    wall_s: float
     mode: str
     strongest_mps2: float
     complaints: tuple[str, ...]
 
 
 def cases() -> tuple[Case, ...]:
-    """Return the twenty runs with kills and halts."""
+    """Return the twenty runs with kills and halts, and two in which the bus closes."""
     follow = [Case("short_follow", process, halt) for halt in (False, True) for process in PROCESSES]
     drift = [Case("short_drift", process, halt) for halt in (False, True) for process in DRIFT_VICTIMS]
-    return (*follow, *drift)
+    return (*follow, *drift, *(Case(drive, BUS) for drive in MOMENTS))
 
 
 def run_faults(out: Path, pattern: str = "", hogs: int = 0) -> int:
@@ -77,9 +82,10 @@ def run_faults(out: Path, pattern: str = "", hogs: int = 0) -> int:
     for case in chosen:
         outcome = play(case, out / case.name.replace(": ", "_").replace(" ", "_"))
         passed += not outcome.complaints
-        seen, back = (_shown(moment) for moment in (outcome.seen_s, outcome.back_s))
+        seen, back, wall = (_shown(moment) for moment in (outcome.seen_s, outcome.back_s, outcome.wall_s))
         word = "; ".join(outcome.complaints) or "pass"
-        figures = f"seen {seen}, back {back}, {outcome.mode}, strongest {outcome.strongest_mps2:.1f} m/s2"
+        times = f"seen {seen}, back {back} ({wall} of wall time)"
+        figures = f"{times}, {outcome.mode}, strongest {outcome.strongest_mps2:.1f} m/s2"
         console.print(f"{case.name}: {figures}: {word}", soft_wrap=True)
     console.print(f"{passed} of {len(chosen)} passed")
     return 0 if passed == len(chosen) else 1
@@ -95,7 +101,7 @@ def play(case: Case, out: Path) -> Outcome:
     with _busy(case.hogs):
         status = drive_stack(Drive(case.scenario, out, kill=kill, halt=case.halt, revive=True))
     if status:
-        return Outcome(math.nan, math.nan, "", 0.0, (f"the drive ended with status {status}",))
+        return Outcome(math.nan, math.nan, math.nan, "", 0.0, (f"the drive ended with status {status}",))
     return judge(load_record(out), case)
 
 
@@ -122,11 +128,13 @@ def judge(record: Record, case: Case) -> Outcome:
     gone = later & ~(s["time_s"] >= back)
     modes = [c for c in record.states if c.function == "safety" and c.time_s >= began]
     seen = modes[0].time_s - began if modes else math.nan
-    if case.process in LAST_METRES:
+    if case.process in SILENCED:
         quiet = np.isnan(s["accel_request_mps2"]) & np.isnan(s["steering_request_rad"]) & (s["time_s"] > began)
         seen = float(s["time_s"][np.argmax(quiet)]) - began if quiet.any() else math.inf
         if not quiet[gone].all():
             complaints.append("requests although the last metres are dead")
+        if case.process == BUS and "DISENGAGED" not in {c.state for c in modes}:
+            complaints.append("the stack did not disengage")
     elif case.process and not modes:
         complaints.append("not seen")
     if case.process and not seen <= DETECTION_S + 2 * TICK_S:
@@ -138,11 +146,16 @@ def judge(record: Record, case: Case) -> Outcome:
         complaints.append("restarts into active")
     asked = s["accel_request_mps2"][np.isfinite(s["accel_request_mps2"])]
     strongest = float(asked.min()) if len(asked) else 0.0
-    return Outcome(seen, back - began, modes[-1].state if modes else "", strongest, tuple(complaints))
+    return Outcome(seen, back - began, _wall_s(record), modes[-1].state if modes else "", strongest, tuple(complaints))
 
 
 def _noted(record: Record, what: str) -> float:
     return next((note.time_s for note in record.notes if note.text.startswith(what)), math.nan)
+
+
+def _wall_s(record: Record) -> float:
+    said = next((note.text for note in record.notes if note.text.startswith("back")), "")
+    return float(said.rpartition(" after ")[2].removesuffix(" s")) if said else math.nan
 
 
 def outside_limits(record: Record) -> Iterator[str]:

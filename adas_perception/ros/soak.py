@@ -47,7 +47,7 @@ def run_soak(minutes: float, out: Path) -> int:
     )
     files = parameter_files(None, "")
     began = time.monotonic()
-    with opened_bus(Drive(SCENARIO, out)) as (interface, channel), log_path.open("w") as log:
+    with opened_bus(Drive(SCENARIO, out)) as (interface, channel, _), log_path.open("w") as log:
         bus = {"can_interface": interface, "can_channel": channel}
         with Stack(ros_arguments(files, {"use_sim_time": True, **bus}), env, log) as stack:
             stack.start_all()

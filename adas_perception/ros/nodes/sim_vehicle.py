@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
 import threading
 import time
 from collections import Counter
@@ -24,7 +22,6 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, Range
 from vision_msgs.msg import Detection2DArray
 
-from adas_perception.can.bus import BusError
 from adas_perception.can.car import CarEncoder, CarReceiver
 from adas_perception.can.codec import Codec
 from adas_perception.can.messages import LATERAL, sample_time_ms
@@ -32,7 +29,8 @@ from adas_perception.params import ParameterError, param
 from adas_perception.perception.radar import RADARS
 from adas_perception.resources import config_path
 from adas_perception.ros import convert
-from adas_perception.ros.bus_port import BusParams, open_port
+from adas_perception.ros.bus_port import open_link
+from adas_perception.ros.mishap import BUS, Mishap, MishapParams
 from adas_perception.ros.node import AdasNode, Input
 from adas_perception.ros.table import NODES, STATES
 from adas_perception.safety.freshness import fresh
@@ -59,23 +57,17 @@ ROLLING_S = 20.0
 PATIENCE_S = 0.5
 VAIN_WAITS = 4
 BEHIND_S = 0.1
-# What a process said before it was killed may arrive for this long.
-ECHO_S = 0.2
 RECEIVE_TIMEOUT_S = 0.1
 TOP_VIEW_PX = 200
 
 
 @dataclass(frozen=True)
-class SimParams(BusParams):
+class SimParams(MishapParams):
     """What is driven and where the record goes."""
 
     scenario: str = param("demo", "name of the drive")
     out: str = param("out/demo", "folder of the record")
     seed: int = param(0, "seed of the sensors' noise", low=0, high=1_000_000)
-    kill_pid: int = param(0, "process to end during the drive; 0: none", low=0, high=2**31 - 1)
-    halt: bool = param(False, "halt that process instead of ending it")
-    kill_name: str = param("", "its name in the record")
-    kill_at_s: float = param(0.0, "when, in simulated time", unit="s", low=0.0, high=3600.0)
     clock_start_s: float = param(10.0, "time at which its clock begins", unit="s", low=1.0, high=1e7)
     real_time_factor: float = param(1.0, "fastest simulated against wall time", low=0.05, high=20.0)
 
@@ -90,7 +82,7 @@ class SimVehicleNode(AdasNode):
             self._scenario = scenario(self.params.scenario)
         except ValueError as error:
             raise ParameterError(str(error)) from None
-        self._port = open_port(self.params)
+        self._link = open_link(self.params, None)
         codec = Codec(config_path("adas.dbc"))
         self._encoder, self._receiver = CarEncoder(codec), CarReceiver(codec)
         self._stamp_ns = nanoseconds(self.params.clock_start_s)
@@ -102,10 +94,7 @@ class SimVehicleNode(AdasNode):
         self._mode = self._reason = ""
         self._network_ms = math.nan
         self._states: dict[Function, FunctionState] = {}
-        self._victim = self.params.kill_pid
-        self._victims = {node.name for node in NODES if node.process == self.params.kill_name}
-        self._killed_ns: int | None = None
-        self._back = False
+        self._mishap = Mishap(self.params)
         self._running = True
         self.finished = self._end = Future()
         self._create_topics()
@@ -140,23 +129,19 @@ class SimVehicleNode(AdasNode):
 
     def _on_heartbeat(self, status: DiagnosticStatus) -> None:
         self._alive.add(status.name)
-        killed = self._killed_ns is not None and self._stamp_ns - self._killed_ns > nanoseconds(ECHO_S)
-        self._back |= killed and status.name in self._victims
+        self._mishap.heard(status.name, self._stamp_ns)
         for value in status.values:
             if value.key == "network_ms":
                 self._network_ms = float(value.value)
 
     def _receive(self) -> None:
         while self._running:
-            try:
-                frame = self._port.receive(RECEIVE_TIMEOUT_S)
-            except BusError as error:
-                self.get_logger().error(str(error))
-                return
+            frame = self._link.receive(RECEIVE_TIMEOUT_S)
             arrived = time.perf_counter()
             decoded = self._receiver.feed(frame, self._stamp_ns) if frame else None
             if decoded is not None and decoded.name == LATERAL:
                 self._lateral_frames += 1
+                self._mishap.heard(BUS, self._stamp_ns)
                 handed_over = self._handed_over.pop(int(decoded.signals["SampleTime"]), None)
                 if handed_over is not None:
                     self._latencies.append(1e3 * (arrived - handed_over))
@@ -224,7 +209,7 @@ class SimVehicleNode(AdasNode):
                 world.step(TICK_S, accel, steering, gear_request=gear, hold=hold)
                 self._stamp_ns = world.stamp_ns
                 tick += 1
-                self._kill(world.time_s, recorder)
+                self._mishap.step(world.time_s, self._stamp_ns, recorder)
                 picture = self._publish(world, renderer, tick)
                 self._record(recorder, world, Command(0, accel, steering), picture, tick)
                 bar.update(task, completed=world.time_s)
@@ -232,16 +217,6 @@ class SimVehicleNode(AdasNode):
         wall_s = time.perf_counter() - began
         save_record(recorder.finish(wall_s), out)
         return 0
-
-    def _kill(self, time_s: float, recorder: Recorder) -> None:
-        """End the process that this drive is to survive; note when it is heard again."""
-        if self._victim and time_s >= self.params.kill_at_s:
-            os.kill(self._victim, signal.SIGSTOP if self.params.halt else signal.SIGKILL)
-            self._victim, self._killed_ns = 0, self._stamp_ns
-            recorder.note(time_s, f"killed {self.params.kill_name}")
-        if self._back and self._killed_ns is not None:
-            self._killed_ns = None
-            recorder.note(time_s, f"back {self.params.kill_name}")
 
     def _pace(self, began: float, tick: int) -> None:
         """Wait for the wall clock, and for the stack to answer this tick."""
@@ -270,7 +245,7 @@ class SimVehicleNode(AdasNode):
         self._tell_time()
         ego, driver = world.ego(), world.driver_input()
         for frame in self._encoder.frames(ego, driver, (ego.speed_mps,) * 4):
-            self._port.send(frame)
+            self._link.send(frame, time.monotonic_ns())
         if _fires(RADAR_FRONT, tick):
             self._radar["front"].publish(convert.from_radar(world.radar("front")))
         if _fires(RADAR_CORNERS, tick):
@@ -332,7 +307,8 @@ class SimVehicleNode(AdasNode):
             self._running = False
             for thread in self._threads:
                 thread.join(2.0)
-            self._port.close()
+            self._link.close()
+            self._mishap.close()
         super().destroy_node()
 
 
