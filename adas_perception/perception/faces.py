@@ -43,6 +43,10 @@ class Face(NamedTuple):
     yy: float
 
 
+# The same as plain numbers, in the axes of the box.
+_Numbers = tuple[float, float, float, float, float]
+
+
 def near_face(
     x_m: float, y_m: float, yaw_rad: float, size: Size, origin: tuple[float, float], kind: Sensor = Sensor.RADAR
 ) -> Face:
@@ -57,12 +61,13 @@ def near_face(
     ahead, left = c * dx + s * dy, c * dy - s * dx
     seen = _outline_middle if kind is Sensor.CAMERA else _around_corner
     u, v, uu, uv, vv = seen(ahead, left, size.length_m / 2.0, size.width_m / 2.0)
+    cc, cs, ss = c * c, c * s, s * s
     return Face(
         c * u - s * v,
         s * u + c * v,
-        c * c * uu - 2.0 * c * s * uv + s * s * vv,
-        c * s * (uu - vv) + (c * c - s * s) * uv,
-        s * s * uu + 2.0 * c * s * uv + c * c * vv,
+        cc * uu - 2.0 * cs * uv + ss * vv,
+        cs * (uu - vv) + (cc - ss) * uv,
+        ss * uu + 2.0 * cs * uv + cc * vv,
     )
 
 
@@ -74,16 +79,16 @@ def shows_end(x_m: float, y_m: float, yaw_rad: float, size: Size, origin: tuple[
     return front > 0.0 and side * size.length_m < SIDE_SHOWN_M * (front + size.length_m)
 
 
-def _around_corner(ahead: float, left: float, half_l: float, half_w: float) -> Face:
+def _around_corner(ahead: float, left: float, half_l: float, half_w: float) -> _Numbers:
     """Return the mean of a radar's points within RADAR_DEPTH_M of the nearest, in the axes of the box."""
     front, side = abs(ahead) - half_l, abs(left) - half_w
     if side <= 0.0 or front > 0.0 and front * front > 400.0 * side * side:
-        return Face(math.copysign(half_l, ahead), 0.0, 0.0, 0.0, (ANYWHERE * half_w) ** 2)
+        return math.copysign(half_l, ahead), 0.0, 0.0, 0.0, (ANYWHERE * half_w) ** 2
     if front <= 0.0:
         reach = _within_depth(side, 0.0)
         low, high = max(ahead - reach, -half_l), min(ahead + reach, half_l)
         spread = ANYWHERE * half_l  # a lone point of the side may lie anywhere along it
-        return Face((low + high) / 2.0, math.copysign(half_w, left), spread * spread, 0.0, 0.0)
+        return (low + high) / 2.0, math.copysign(half_w, left), spread * spread, 0.0, 0.0
     distance = math.hypot(front, side)
     of_end = min(_within_depth(distance, side / distance), 2.0 * half_w) / 2.0
     of_side = min(_within_depth(distance, front / distance), 2.0 * half_l) / 2.0
@@ -93,7 +98,7 @@ def _around_corner(ahead: float, left: float, half_l: float, half_w: float) -> F
     # A near object may come as two targets, one of either face: where the point lies between them is uncertain.
     mixed = share * (1.0 - share)
     across, along = MIXED * half_w, MIXED * max(of_side, half_w)
-    return Face(
+    return (
         math.copysign(half_l - (1.0 - share) * of_side, ahead),
         math.copysign(half_w - share * of_end, left),
         (1.0 - share) * (ANYWHERE * of_side) ** 2 + mixed * along * along,
@@ -108,7 +113,7 @@ def _within_depth(distance_m: float, cosine: float) -> float:
     return math.sqrt(leg * leg + RADAR_DEPTH_M * (2.0 * distance_m + RADAR_DEPTH_M)) - leg
 
 
-def _outline_middle(ahead: float, left: float, half_l: float, half_w: float) -> Face:
+def _outline_middle(ahead: float, left: float, half_l: float, half_w: float) -> _Numbers:
     """Return the point at the distance of the nearest corner, in the middle of the outline, in the axes of the box."""
     away, distance = math.atan2(-left, -ahead), math.hypot(ahead, left)
     nearest, low, high = math.inf, 0.0, 0.0
@@ -121,9 +126,7 @@ def _outline_middle(ahead: float, left: float, half_l: float, half_w: float) -> 
     nearest = min(nearest, distance)
     spread = ANYWHERE * min(half_w, half_l)
     c, s = math.cos(middle), math.sin(middle)
-    return Face(
-        ahead + nearest * c, left + nearest * s, (spread * s) ** 2, -spread * spread * c * s, (spread * c) ** 2
-    )
+    return ahead + nearest * c, left + nearest * s, (spread * s) ** 2, -spread * spread * c * s, (spread * c) ** 2
 
 
 def centred(x_m: float, y_m: float, size: Size, origin: tuple[float, float], kind: Sensor) -> tuple[float, float, Face]:

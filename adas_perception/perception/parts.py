@@ -72,13 +72,15 @@ def doubles(lives: Sequence[Life], rows: Sequence[Row], merge_mps: float) -> set
     if len(rows) < 2:
         return found
     # In the order of x only few follow each other so closely that one may sit in the other's box.
-    order = sorted(range(len(rows)), key=lambda i: rows[i][kalman.X])
+    order = sorted((row[kalman.X], row[kalman.Y], i) for i, row in enumerate(rows))
     reach = max(life.size.length_m + life.size.width_m for life in lives) + PARTS_M
-    for place, one in enumerate(order):
-        for other in islice(order, place + 1, None):
-            if rows[other][kalman.X] - rows[one][kalman.X] > reach:
+    for place, (x, y, one) in enumerate(order):
+        for other_x, other_y, other in islice(order, place + 1, None):
+            if other_x - x > reach:
                 break
-            older, younger = sorted((one, other), key=lambda i: (-lives[i].age, i))
+            if abs(other_y - y) > reach:
+                continue
+            older, younger = (one, other) if (-lives[one].age, one) < (-lives[other].age, other) else (other, one)
             if _double(lives[older], lives[younger], rows[older], rows[younger], merge_mps):
                 found.add(younger)
     return found
@@ -92,10 +94,10 @@ def _double(older: Life, younger: Life, row: Row, other: Row, merge_mps: float) 
     if older.holds(dx, dy, 0.0):
         return True
     # Only of what lies farther off can the near end reach into the box; most others are spared the geometry.
-    farther = math.dist((other_x, other_y), MIDDLE) > math.dist((x, y), MIDDLE)
+    if younger.label not in HIDING or math.dist((other_x, other_y), MIDDLE) <= math.dist((x, y), MIDDLE):
+        return False
     room = DOUBLE_M + _room_behind(row, other_x, other_y, MIDDLE)
-    near = math.hypot(dx, dy) < (older.size.length_m + younger.size.length_m) / 2.0 + room
-    if not (farther and near) or younger.label not in HIDING:
+    if math.hypot(dx, dy) >= (older.size.length_m + younger.size.length_m) / 2.0 + room:
         return False
     face = near_face(other_x, other_y, younger.yaw_rad, younger.size, MIDDLE)
     end_x, end_y = other_x + face.x_m, other_y + face.y_m
@@ -109,6 +111,7 @@ def _may_be_one(older: Life, younger: Life) -> bool:
 
 def _room_behind(row: Row, x: float, y: float, origin: tuple[float, float]) -> float:
     """Return how far behind an object a point may lie and still be a part of it: of a lorry on its way."""
-    moving = math.hypot(row[kalman.VX], row[kalman.VY]) > ON_ITS_WAY_MPS
+    if math.hypot(row[kalman.VX], row[kalman.VY]) <= ON_ITS_WAY_MPS:
+        return 0.0
     farther = math.dist((x, y), origin) > math.dist((row[kalman.X], row[kalman.Y]), origin)
-    return PARTS_M if moving and farther else 0.0
+    return PARTS_M if farther else 0.0

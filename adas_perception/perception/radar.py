@@ -122,6 +122,9 @@ class RadarClusterer:
 
     def _target(self, sensor: str, group: list[_Point]) -> RadarTarget:
         """Return the mean of the group's near face, so that a long object does not pull its own place away."""
+        if len(group) == 1:
+            (_, x, y, rate, speed), = group
+            return RadarTarget(x, y, rate, speed, 1, sensor)
         depth = min(point.reach for point in group) + self._params.face_depth_m
         face = [point for point in group if point.reach <= depth]
         _, x, y, rate, speed = (sum(column) / len(face) for column in zip(*face, strict=True))
@@ -155,6 +158,8 @@ class RadarClusterer:
 
     def _groups(self, points: list[_Point]) -> list[list[_Point]]:
         """Return the detections that are close in position and speed, long groups cut along x."""
+        if not points:
+            return []
         length_max, groups = self._params.length_max_m, []
         for group in _chained(points, self._neighbours(points)):
             along = [point.x for point in group]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -45,6 +46,11 @@ class LifeParams(Params):
     hidden_s: float = param(2.0, "the same behind something else", unit="s", low=0.05, high=5.0)
     emerge_s: float = param(0.4, "an object may stay hidden so long after it should have emerged", unit="s",
                             low=0.0, high=2.0)  # fmt: skip
+
+    @cached_property
+    def death_log_odds(self) -> float:
+        """Return ``death_score`` as log odds."""
+        return log_odds(self.death_score)
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,7 @@ class Life:
     def alive(self, stamp_ns: int, p: LifeParams) -> bool:
         """Return whether the track is still worth keeping."""
         longest_s = p.hidden_s if self.lately_hidden(stamp_ns, p) else p.coast_s
-        return self.score > p.death_score and seconds(stamp_ns - self.seen_ns) <= longest_s
+        return self.log_odds > p.death_log_odds and seconds(stamp_ns - self.seen_ns) <= longest_s
 
     def lately_hidden(self, stamp_ns: int, p: LifeParams) -> bool:
         """Return whether something hides the object, or did so a moment ago: who hides it is not known exactly."""

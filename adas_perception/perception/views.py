@@ -53,7 +53,9 @@ def look(states: Sequence[Sequence[float]], lives: Sequence[Life], seen: Observa
         face = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
         inside = seen.coverage.sees(x + face.x_m, y + face.y_m)
         # Of what leaves the field of view some part is still seen, and another one in every cycle.
-        faces.append(face if inside else face._replace(xx=face.xx + _anywhere_m2(life.size)))
+        if not inside:
+            face = Face(face.x_m, face.y_m, face.xx + _anywhere_m2(life.size), face.xy, face.yy)
+        faces.append(face)
         shown.append(inside)
     if len(lives) > 1 and any(map(_hides, lives)):
         faces, hidden = _behind_others(faces, np.array(states), lives, seen.origin)
@@ -83,7 +85,8 @@ def _behind_others(
 ) -> tuple[list[Face], list[bool]]:
     """Return the faces as far as they stick out from behind other tracks, and which tracks are hidden wholly."""
     faces, boxes = np.array(seen_faces), _outlines(states, lives, origin)
-    dark = Spans(*(values[[i for i, life in enumerate(lives) if _hides(life)]] for values in boxes))
+    hiding = [_hides(life) for life in lives]
+    dark = Spans(*(values[hiding] for values in boxes))
     hidden: NDArray[np.bool_] = np.zeros(len(lives), bool)
     x, y = (states[:, kalman.PLACE] + faces[:, :2] - origin).T
     reach = np.maximum(np.hypot(x, y), 1e-3)
@@ -106,7 +109,7 @@ def _behind_others(
         shift[covered] = 0.0
     faces[:, :2] += shift
     faces[:, 2:] += shift[:, [0, 0, 1]] * shift[:, [0, 1, 1]]
-    return [Face(*face) for face in faces.tolist()], hidden.tolist()
+    return list(map(Face._make, faces.tolist())), hidden.tolist()
 
 
 def behind_edge(
