@@ -68,6 +68,9 @@ class ThreatParams(Params):
     crossing_s: float = param(
         4.0, "nobody knows where crossing traffic will be after this", unit="s", low=0.5, high=12.0
     )
+    crossing_margin_m: float = param(
+        0.5, "braking must let crossing traffic pass this far off", unit="m", low=0.0, high=2.0
+    )
     lead_accel_deadband_mps2: float = param(
         0.5, "weaker braking of the target is taken for noise", unit="m/s2", low=0.0, high=3.0
     )
@@ -195,7 +198,8 @@ class ThreatModel:
         p, v = self._p, self._vehicle
         follows_road = course.our_way or course.head_on
         s, d = self._along_path(n, course.lead_accel_mps2) if follows_road else self._across(n, arc)
-        in_path = np.abs(d) < n.half_width_m + v.width_m / 2.0 - self._overlap
+        reach = n.half_width_m + v.width_m / 2.0
+        in_path = np.abs(d) < reach - self._overlap
         near, far = s - n.half_length_m - v.front_x_m, s + n.half_length_m + v.rear_overhang_m
 
         # A sample stands for the step that follows it, so that no short encounter falls between two.
@@ -204,6 +208,10 @@ class ThreatModel:
         if course.lead_accel_mps2 == 0.0 and not np.any(meets):
             return Urgency.NONE
 
+        # Who crosses is where he is predicted only within a margin, before and behind him.
+        if not follows_road:
+            in_path = np.abs(d) < reach + p.crossing_margin_m
+            far = far + p.crossing_margin_m
         # Who crosses slowly may stop in the path and then blocks it for good.
         room = v.width_m + 2.0 * n.half_width_m
         stays = course.our_way or n.vd_mps**2 < 2.0 * p.crossing_stop_mps2 * room
