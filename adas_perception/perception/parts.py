@@ -40,10 +40,12 @@ def owner(
     that car.
     """
     x, y, label, slack = point.x, point.y, point.label, merge_mps + point.speed_sigma
+    far = LENGTH_MAX_M + PARTS_M + 2.0 * merge_m
     # Tracks that begin in this cycle have no row.
     for i, (life, row) in enumerate(zip(lives, rows, strict=False)):
         if (
             life.confirmed
+            and abs(x - row[kalman.X]) < far  # spares most tracks the rest
             and life.holds(x - row[kalman.X], y - row[kalman.Y], merge_m, _room_behind(row, x, y, seen.origin))
             and abs(point.speed - row[kalman.VX] * point.ray_x - row[kalman.VY] * point.ray_y) <= slack
             and (label is ObjectClass.UNKNOWN or life.as_large_as(label))

@@ -232,13 +232,14 @@ class Fusion:
         """Give a track its new life, size and heading, the face that the sensor sees staying in place."""
         life, p = self._lives[track], self._params
         x, y, vx, vy, _ = self._states[track].tolist()
-        shape = life.size, life.yaw_rad
-        before = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
-        life.confirm(seen, point, p.life, shows_end(x, y, life.yaw_rad, life.size, seen.origin))
+        size, yaw = life.size, life.yaw_rad
+        end_on = math.isfinite(point.width) and shows_end(x, y, yaw, size, seen.origin)
+        life.confirm(seen, point, p.life, end_on)
         # Without Doppler a velocity is mostly the error of places.
         if math.hypot(vx, vy) > HEADING_SPEED_MPS and Sensor.RADAR in life.sources:
             life.yaw_rad = math.atan2(vy, vx)
-        if shape != (life.size, life.yaw_rad):
+        if (size, yaw) != (life.size, life.yaw_rad):
+            before = near_face(x, y, yaw, size, seen.origin, seen.kind)
             after = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
             self._states[track, kalman.PLACE] += (before.x_m - after.x_m, before.y_m - after.y_m)
 

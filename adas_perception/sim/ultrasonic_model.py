@@ -171,6 +171,8 @@ def _measured(
     fired_ns: int, name: str, ranges: list[float], rng: Random | None, p: UltrasonicModel
 ) -> UltrasonicEcho:
     """Return the first and the second echo as the ranger reports them."""
+    if not ranges:
+        return UltrasonicEcho(fired_ns, name, math.inf)
     scale = sound_mps(p.assumed_c) / sound_mps(p.air_c)
     values = [r * scale for r in ranges]
     if rng is not None:
