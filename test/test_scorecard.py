@@ -54,9 +54,12 @@ def test_the_guide_preset_hits_where_it_is_known_to() -> None:
     assert result.trace is not None
 
 
-def test_slippery_road_is_harder() -> None:
-    dry, icy = (play(case("A02.08"), Conditions(mu=mu), "*") for mu in (None, 0.1))
-    assert dry.passed and not icy.passed
+def test_slippery_road_is_harder_and_braked_on_earlier() -> None:
+    """The car has a friction estimate: a wet road costs no contact, on ice the warning cannot come early enough."""
+    dry, wet, icy = (play(case("A02.08"), Conditions(mu=mu), "*") for mu in (None, 0.4, 0.1))
+    assert dry.passed and wet.passed and not icy.passed
+    begins = [float(r.trace["gap_m"][r.trace["aeb_brakes"] > 0.0][0]) for r in (dry, wet) if r.trace]
+    assert begins[1] > 1.5 * begins[0]
 
 
 def rows(tmp_path: Path, rule: str = "no_contact", name: str = "rows") -> Path:

@@ -1,0 +1,120 @@
+"""What fusion makes of boxes: errors that last, boxes that the picture cuts, and when two kinds of sensors agree."""
+
+import math
+
+import numpy as np
+import pytest
+
+from adas_perception.perception.camera import CameraModel
+from adas_perception.perception.tracking import Fusion, FusionParams
+from adas_perception.types import Detection, Detections, EgoState, ObjectClass, RadarTarget, RadarTargets, Sensor
+
+CAMERA = CameraModel.from_fov(1280, 720, math.radians(60.0), height_m=1.4, x_m=1.8)
+CYCLE_NS, START_NS = 50_000_000, 10_000_000_000
+PERSON, CAR = ObjectClass.PEDESTRIAN, ObjectClass.CAR
+BOTH = Sensor.RADAR | Sensor.CAMERA
+
+
+def box(label, x, y, width=0.5, height=1.65, clip=False):
+    """Return the box of something with its near face at (x, y)."""
+    uv = CAMERA.project(np.array([(x, y - width / 2, 0.0), (x, y + width / 2, height)]))
+    (x1, y1), (x2, y2) = uv.min(axis=0), uv.max(axis=0)
+    if clip:
+        x1, x2 = (min(max(u, 0.0), 1279.0) for u in (x1, x2))
+    return Detection(label, 0.8, float(x1), float(y1), float(x2), float(y2))
+
+
+class Drive:
+    """A car that goes straight on, its fusion, and the last objects."""
+
+    def __init__(self, speed=0.0):
+        self.fusion, self.speed, self.k = Fusion(FusionParams()), speed, 0
+
+    def cycle(self, boxes=(), targets=()):
+        now = START_NS + self.k * CYCLE_NS
+        ego = EgoState(now, self.speed, x_m=self.way)
+        scans = [RadarTargets(now, "front", tuple(targets))]
+        objects = self.fusion.step(now, scans, Detections(now, 1280, 720, tuple(boxes)), ego, CAMERA)
+        self.k += 1
+        return objects.tracks
+
+    @property
+    def way(self):
+        return self.speed * self.k * CYCLE_NS * 1e-9
+
+
+def echo(x, y=0.0, speed=0.0):
+    return RadarTarget(x, y, speed, speed, 3, "front")
+
+
+@pytest.mark.parametrize("label, width, height, away", [
+    (PERSON, 0.5, 1.4, 60.0), (PERSON, 0.5, 2.0, 60.0), (PERSON, 0.5, 1.35, 80.0), (CAR, 1.8, 1.25, 60.0),
+])  # fmt: skip
+def test_an_error_that_all_pictures_share_is_not_believed_the_more_pictures_there_are(label, width, height, away):
+    """A child seems farther than it is, in every picture: radar must still find it to be the same."""
+    drive, seen = Drive(), box(label, away, 0.0, width, height)
+    for _ in range(60):
+        tracks = drive.cycle([seen])
+    (guessed,) = tracks
+    assert abs(guessed.x_m - away) > 7.0  # the camera alone errs
+    for _ in range(6):
+        tracks = drive.cycle([seen], [echo(away)])
+    assert [(track.id, track.sources) for track in tracks] == [(guessed.id, BOTH)]
+    assert abs(tracks[0].x_m - away) < 2.5
+
+
+def test_the_cameras_error_of_distance_makes_no_speed():
+    drive, speeds = Drive(8.0), []
+    while drive.way < 36.0:
+        speeds += [t.vx_mps for t in drive.cycle([box(PERSON, 45.0 - drive.way, 0.0, height=1.85)])]
+    assert len(speeds) > 60
+    assert max(map(abs, speeds)) < 1.0
+
+
+def test_what_the_picture_cuts_begins_no_track():
+    cut = box(CAR, 8.0, 3.4, 1.8, 1.5, clip=True)
+    assert cut.x1 == 0.0 < cut.x2
+    drive = Drive()
+    assert not any(drive.cycle([cut]) for _ in range(20))
+
+
+def test_what_the_picture_cuts_goes_on_being_seen_and_keeps_its_width():
+    drive, seen = Drive(8.0), []
+    while drive.way < 24.0:
+        tracks = drive.cycle([box(CAR, 32.0 - drive.way, 4.0, 1.7, 1.5, clip=True)])
+        seen += tracks[:1]
+    assert len({track.id for track in seen}) == 1 and len(seen) > 50
+    assert seen[-1].age > 55  # cut boxes confirmed it to the end
+    assert seen[-1].width_m == pytest.approx(1.7, abs=0.15)
+
+
+def test_clutter_far_before_a_person_is_not_that_person():
+    drive = Drive()
+    for k in range(20):
+        tracks = drive.cycle([box(PERSON, 90.0, 0.0)], [echo(23.0, 0.0, -5.0)] if k == 8 else [])
+    (track,) = tracks
+    assert track.x_m == pytest.approx(90.0, rel=0.2)
+    assert track.sources == Sensor.CAMERA
+
+
+def test_radar_agrees_with_the_camera_when_it_has_seen_the_person_three_times():
+    drive = Drive()
+    for _ in range(6):
+        drive.cycle([box(PERSON, 30.0, 0.0)])
+    sources = [drive.cycle([box(PERSON, 30.0, 0.0)], [echo(30.0)])[0].sources for _ in range(4)]
+    assert sources == [Sensor.CAMERA, Sensor.CAMERA, BOTH, BOTH]
+
+
+def test_echoes_that_come_now_and_then_are_no_agreement():
+    drive = Drive()
+    for k in range(60):
+        tracks = drive.cycle([box(PERSON, 30.0, 0.0)], [echo(30.0)] if k > 6 and k % 7 == 0 else [])
+    assert tracks[0].sources == Sensor.CAMERA
+
+
+def test_a_track_that_began_with_clutter_is_the_cameras_once_only_the_camera_sees_it():
+    drive = Drive()
+    drive.cycle([], [echo(30.0)])
+    for _ in range(10):
+        tracks = drive.cycle([box(PERSON, 30.0, 0.0)])
+    assert {track.sources for track in tracks} == {Sensor.CAMERA}
