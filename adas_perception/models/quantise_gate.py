@@ -18,11 +18,10 @@ from adas_perception.perception.lane_network import LaneSpec
 from adas_perception.perception.objects import DetectorSpec, ObjectDetector, letterbox
 
 MAP_DROP_MAX, IOU_DROP_MAX = 0.01, 0.01
-# What stays in floating point, found by measuring: the first layers of the detector and what reads off its boxes.
+# What stays in floating point, found by measuring: first layers, and what reads off the detector's boxes.
 KEEP = {
     "object": (
-        "/backbone/_conv_stem", "/backbone/_blocks.0/",
-        *(f"/heads.{level}/{part}" for level in range(4) for part in ("edges", "classes")),
+        "/backbone/_conv_stem", *(f"/heads.{level}/{part}" for level in range(4) for part in ("edges", "classes")),
     ),
     "lane": ("/backbone/_conv_stem", "/backbone/_blocks.0/", "/backbone/_blocks.1/"),
 }  # fmt: skip
