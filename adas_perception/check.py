@@ -30,7 +30,7 @@ from adas_perception.resources import share_dir
 SUPPORTED_PYTHON = ((3, 10), (3, 12))
 MESSAGE_PACKAGES = (
     "sensor_msgs", "nav_msgs", "geometry_msgs", "std_msgs", "diagnostic_msgs", "visualization_msgs",
-    "rosgraph_msgs", "ackermann_msgs", "vision_msgs",
+    "rosgraph_msgs", "ackermann_msgs", "tf2_msgs", "vision_msgs",
 )  # fmt: skip
 CPU_FEATURES = ("avx2", "avx512_vnni", "avx_vnni", "asimd")
 SHIPPED_MODEL = "lane_v2"

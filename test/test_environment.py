@@ -118,7 +118,7 @@ class Recorded(env.Environment):
         return list(self.ran)
 
 
-ALL = ["venv", "wheels", "dbc", "ackermann_msgs", "vision_msgs", "package"]
+ALL = ["venv", "wheels", "dbc", "ackermann_msgs", "tf2_msgs", "vision_msgs", "package"]
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_only_what_changed_runs_again(recorded: Recorded, machine: mach.Machine)
     assert recorded.again(machine) == ["package"]
     message = recorded.repository / "tools" / "msgs" / "vision_msgs" / "Point2D.msg"
     message.write_text("float64 x\nfloat64 y\n")
-    assert recorded.again(machine) == ["ackermann_msgs", "vision_msgs"]
+    assert recorded.again(machine) == ["ackermann_msgs", "tf2_msgs", "vision_msgs"]
 
 
 def fake_pip(tmp_path: Path, output: str) -> env.Environment:
@@ -214,8 +214,8 @@ def test_each_step_is_announced_with_its_seconds(
     with pytest.raises(mach.SetupError):
         recorded.again(machine)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "[1/6] making .venv ... 0 s"
-    assert lines[-1] == "[5/6] building vision_msgs ... failed"
+    assert lines[0] == "[1/7] making .venv ... 0 s"
+    assert lines[-1] == "[6/7] building vision_msgs ... failed"
 
 
 @pytest.mark.slow

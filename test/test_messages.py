@@ -1,7 +1,7 @@
 """The message packages that `make env` builds are on the wire what the real packages are.
 
 ROS 2 lets a publisher and a subscriber talk only when their types' hashes (REP 2016) agree. The hashes
-below are those of ackermann_msgs (ros2 branch) and vision_msgs 4.1.1 as released.
+below are those of ackermann_msgs (ros2 branch), tf2_msgs and vision_msgs 4.1.1 as released.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ HASHES = {
         "AckermannDrive": "acf287a224a947dd1b0b87d6d76cdb73f497b0237b8fc73be2173b2ebbb82c99",
         "AckermannDriveStamped": "48ca7612a08d3bb72744fd98b71b7cf2ea24c6ad50fa4e1aa0bbad963c90d8cf",
     },
+    "tf2_msgs": {"TFMessage": "e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087"},
     "vision_msgs": {
         "BoundingBox2D": "008eacbb0cf8f26e83795547bed013eec3675485ef386ec056d80eaaf1c1ce2f",
         "Detection2D": "0d12b69df5c593b3455b7346fac8205437a7d4bcb09b9e0e0b2dde787ded38ea",

@@ -109,7 +109,7 @@ def test_the_output_bag_holds_what_the_nodes_publish(tmp_path):
     with BagReader(result.bag) as bag:
         types = dict(bag.types)
         read = {m.topic: m for m in bag.messages()}
-    expected = {"lanes", "detections", "perception/overlay/compressed", "objects/markers", "heartbeat"}
+    expected = {"lanes", "detections", "perception/overlay/compressed", "objects/markers", "heartbeat", "/tf_static"}
     written = {topic for node in NODES if node.process not in ("can",) for topic in node.writes} - expected
     rare = {"parking/slots", "parking/path"}
     assert {full_name(t) for t in written - rare} <= set(types)

@@ -28,7 +28,7 @@ from machine import Machine, SetupError, check
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = "adas_perception"
 EXTRAS = ("ros", "build", "onnx", "tools", "dev")
-MESSAGE_PACKAGES = ("ackermann_msgs", "vision_msgs")
+MESSAGE_PACKAGES = ("ackermann_msgs", "tf2_msgs", "vision_msgs")
 # Only its DBC files are read, so neither its dependencies nor its Python versions matter.
 DBC_COLLECTION = "opendbc==0.3.1"
 # An environment that another ROS or another venv left in the shell would mix its libraries into this one.

@@ -51,7 +51,7 @@ def form(sample: object, ego: EgoState) -> tuple[str, object]:
     if isinstance(sample, LaneLines):
         return "lanes", convert.from_lanes(sample)
     if isinstance(sample, Detections):
-        return "detections", convert.from_detections(sample, "front_camera_optical")
+        return "detections", convert.from_detections(sample)
     assert isinstance(sample, Friction)
     return "vehicle/friction", convert.from_friction(sample)
 

@@ -36,9 +36,7 @@ def _diagnostics(values: tuple[int, list[FunctionState]]) -> Any:
 
 FORMS: dict[str, Form] = {
     "lanes": Form(CLOUD, convert.from_lanes),
-    "detections": Form(
-        "vision_msgs/msg/Detection2DArray", lambda d: convert.from_detections(d, "front_camera_optical")
-    ),
+    "detections": Form("vision_msgs/msg/Detection2DArray", convert.from_detections),
     "radar/targets": Form(CLOUD, convert.from_targets),
     "parking/echoes": Form(CLOUD, lambda e: convert.from_echoes(e, SENSORS)),
     "objects": Form(CLOUD, convert.from_objects),

@@ -17,6 +17,7 @@ ULTRASONIC_TOPICS = tuple(
 RADAR_TOPICS = tuple(f"radar/{name}" for name in ("front", "rear_left", "rear_right", "front_left", "front_right"))
 VEHICLE = ("vehicle/odometry", "vehicle/driver")
 STATES = ("acc/state", "aeb/state", "lka/state", "bsd/state", "apa/state")
+FRAMES = "/tf_static"
 REQUESTS = ("acc/request", "aeb/request", "lka/request", "apa/request")
 
 
@@ -37,16 +38,16 @@ NODES = (
         "perception",
         "lane_object:LaneObjectNode",
         ("camera/image", "camera/image/compressed", "camera/camera_info", "vehicle/odometry"),
-        ("lanes", "detections", "perception/overlay/compressed"),
+        ("lanes", "detections", "perception/overlay/compressed", FRAMES),
     ),
     NodeSpec(
         "radar",
         "tracking",
         "radar:RadarNode",
         (*RADAR_TOPICS, *VEHICLE),
-        ("radar/targets",),
+        ("radar/targets", FRAMES),
     ),
-    NodeSpec("ultrasonic", "tracking", "ultrasonic:UltrasonicNode", ULTRASONIC_TOPICS, ("parking/echoes",)),
+    NodeSpec("ultrasonic", "tracking", "ultrasonic:UltrasonicNode", ULTRASONIC_TOPICS, ("parking/echoes", FRAMES)),
     NodeSpec(
         "fusion",
         "tracking",

@@ -14,7 +14,7 @@ from adas_perception.ros.convert.camera import (
     to_image_compressed,
 )
 from adas_perception.ros.convert.carla import to_depth, to_gyroscope_z, to_position, to_speed
-from adas_perception.ros.convert.common import BASE, ConvertError, to_ns, to_stamp
+from adas_perception.ros.convert.common import BASE, CAMERA, ConvertError, to_ns, to_stamp
 from adas_perception.ros.convert.decisions import (
     from_command,
     from_path,
@@ -34,6 +34,7 @@ from adas_perception.ros.convert.objects import (
     from_objects,
     from_radar,
     from_targets,
+    target_frame,
     to_echo,
     to_echoes,
     to_objects,
@@ -44,6 +45,7 @@ from adas_perception.ros.convert.vehicle import from_driver, from_ego, from_fric
 
 __all__ = [
     "BASE",
+    "CAMERA",
     "ConvertError",
     "from_camera",
     "from_command",
@@ -64,6 +66,7 @@ __all__ = [
     "from_slots",
     "from_state",
     "from_targets",
+    "target_frame",
     "to_camera",
     "to_command",
     "to_depth",

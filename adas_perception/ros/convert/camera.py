@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from adas_perception import types as t
 from adas_perception.params import CameraMount
 from adas_perception.perception.camera import CameraModel
-from adas_perception.ros.convert.common import ConvertError, finite, to_ns, to_stamp
+from adas_perception.ros.convert.common import CAMERA, ConvertError, finite, to_ns, to_stamp
 from adas_perception.ros.convert.messages import (
     BoundingBox2D,
     CameraInfo,
@@ -70,7 +70,7 @@ def _by_cv_bridge(message: Image) -> t.Image:
         raise ConvertError(f"encoding '{message.encoding}': {error}") from None
 
 
-def from_image(image: t.Image, frame: str = "front_camera_optical") -> Image:
+def from_image(image: t.Image, frame: str = CAMERA) -> Image:
     """Write a picture as rgb8."""
     message = Image()
     message.header.stamp = to_stamp(image.stamp_ns)
@@ -96,7 +96,7 @@ def to_image_compressed(message: CompressedImage) -> t.Image:
 def from_picture_compressed(stamp_ns: int, bgr: NDArray[np.uint8], quality: int) -> CompressedImage:
     """Write a BGR picture as JPEG."""
     message = CompressedImage(format="jpeg")
-    message.header.stamp = to_stamp(stamp_ns)
+    message.header.stamp, message.header.frame_id = to_stamp(stamp_ns), CAMERA
     _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     data = array.array("B")
     data.frombytes(jpeg.tobytes())
@@ -115,7 +115,7 @@ def to_camera(message: CameraInfo, mount: CameraMount) -> CameraModel:
     return CameraModel.from_matrix(int(message.width), int(message.height), k, **dataclasses.asdict(mount))
 
 
-def from_camera(stamp_ns: int, camera: CameraModel, frame: str = "front_camera_optical") -> CameraInfo:
+def from_camera(stamp_ns: int, camera: CameraModel, frame: str = CAMERA) -> CameraInfo:
     """Write the camera of rectified pictures."""
     message = CameraInfo(width=camera.width_px, height=camera.height_px, distortion_model="plumb_bob")
     message.header.stamp, message.header.frame_id = to_stamp(stamp_ns), frame
@@ -144,11 +144,11 @@ def to_detections(message: Detection2DArray, width: int = 0, height: int = 0) ->
     return t.Detections(to_ns(message.header.stamp), width, height, tuple(items))
 
 
-def from_detections(detections: t.Detections, frame: str) -> Detection2DArray:
+def from_detections(detections: t.Detections) -> Detection2DArray:
     """Write camera boxes."""
     message = Detection2DArray()
     message.header.stamp = to_stamp(detections.stamp_ns)
-    message.header.frame_id = frame
+    message.header.frame_id = CAMERA
     for item in detections.items:
         hypothesis = ObjectHypothesisWithPose()
         hypothesis.hypothesis.class_id = str(int(item.label))

@@ -7,7 +7,8 @@ import math
 from adas_perception.ros.convert.messages import Time
 from adas_perception.types import NS_PER_S
 
-BASE = "base_link"
+BASE, ODOM = "base_link", "odom"
+CAMERA = "front_camera_optical"
 
 
 class ConvertError(ValueError):

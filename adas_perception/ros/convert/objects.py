@@ -33,15 +33,22 @@ def from_radar(scan: t.RadarScan) -> PointCloud2:
     return write_cloud(empty_cloud(scan.stamp_ns, f"radar_{scan.sensor}"), columns)
 
 
-TARGET_FIELDS = {name: (name,) for name in ("x", "y", "range_rate", "speed", "points")}
+# Viewers draw no point without a z; here it is 0, and nobody reads it.
+TARGET_COLUMNS = ("x", "y", "z", "range_rate", "speed", "points")
+TARGET_FIELDS = {name: (name,) for name in TARGET_COLUMNS if name != "z"}
+
+
+def target_frame(sensor: str) -> str:
+    """Return the frame of a radar's targets: it coincides with base_link and tells which radar has seen them."""
+    return f"{BASE}/{sensor}"
 
 
 def from_targets(targets: t.RadarTargets) -> PointCloud2:
-    """Write radar targets; the frame id carries the name of the sensor behind base_link."""
-    rows = [(i.x_m, i.y_m, i.range_rate_mps, i.speed_mps, i.points) for i in targets.items]
-    table = np.array(rows, dtype=np.float32).reshape(-1, len(TARGET_FIELDS))
-    message = empty_cloud(targets.stamp_ns, f"{BASE}/{targets.sensor}")
-    return write_cloud(message, {n: table[:, i] for i, n in enumerate(TARGET_FIELDS)})
+    """Write radar targets."""
+    rows = [(i.x_m, i.y_m, 0.0, i.range_rate_mps, i.speed_mps, i.points) for i in targets.items]
+    table = np.array(rows, dtype=np.float32).reshape(-1, len(TARGET_COLUMNS))
+    message = empty_cloud(targets.stamp_ns, target_frame(targets.sensor))
+    return write_cloud(message, {n: table[:, i] for i, n in enumerate(TARGET_COLUMNS)})
 
 
 def to_targets(message: PointCloud2) -> t.RadarTargets:
@@ -77,18 +84,20 @@ def from_echo(echo: t.UltrasonicEcho, min_range_m: float, max_range_m: float) ->
     return message
 
 
-ECHO_FIELDS = {name: (name,) for name in ("x", "y", "range", "sensor", "age")}
+ECHO_COLUMNS = ("x", "y", "z", "range", "sensor", "age")
+ECHO_FIELDS = {name: (name,) for name in ECHO_COLUMNS if name != "z"}
 
 
 def from_echoes(echoes: t.Echoes, sensors: tuple[str, ...]) -> PointCloud2:
     """Write echo points; the field ``sensor`` is the index in the list of the twelve. A silent one has NaN."""
-    rows = [
-        (p.x_m, p.y_m, p.range_m, sensors.index(p.sensor), t.seconds(echoes.stamp_ns - (p.stamp_ns or echoes.stamp_ns)))
-        for p in echoes.points
-    ]
-    rows += [(math.nan, math.nan, math.nan, sensors.index(name), 0.0) for name in echoes.silent]
-    table = np.array(rows, dtype=np.float32).reshape(-1, len(ECHO_FIELDS))
-    return write_cloud(empty_cloud(echoes.stamp_ns), {n: table[:, i] for i, n in enumerate(ECHO_FIELDS)})
+    rows = [(p.x_m, p.y_m, 0.0, p.range_m, sensors.index(p.sensor), _age_s(echoes, p)) for p in echoes.points]
+    rows += [(math.nan, math.nan, 0.0, math.nan, sensors.index(name), 0.0) for name in echoes.silent]
+    table = np.array(rows, dtype=np.float32).reshape(-1, len(ECHO_COLUMNS))
+    return write_cloud(empty_cloud(echoes.stamp_ns), {n: table[:, i] for i, n in enumerate(ECHO_COLUMNS)})
+
+
+def _age_s(echoes: t.Echoes, point: t.EchoPoint) -> float:
+    return t.seconds(echoes.stamp_ns - (point.stamp_ns or echoes.stamp_ns))
 
 
 def to_echoes(message: PointCloud2, sensors: tuple[str, ...]) -> t.Echoes:

@@ -129,7 +129,6 @@ class CarlaAdapterNode(AdasNode):
             return
         self._ego = ego
         self._taken.clear()
-        self._answered.clear()
         for frame in self._encoder.frames(ego, self._driver_input()[0], (ego.speed_mps,) * 4):
             self._port.send(frame)
         self._measured.set()
@@ -165,8 +164,7 @@ class CarlaAdapterNode(AdasNode):
                 self.get_logger().error(str(error))
                 return
             decoded = self._receiver.feed(frame, self.now_ns()) if frame else None
-            # An answer is what comes after the stack has taken in the measurements.
-            if decoded is not None and decoded.name == LONGITUDINAL and self._taken.is_set():
+            if decoded is not None and decoded.name == LONGITUDINAL:
                 self._answered.set()
 
     def _drive(self) -> None:
@@ -176,7 +174,7 @@ class CarlaAdapterNode(AdasNode):
             if not self._measured.wait(RECEIVE_TIMEOUT_S):
                 continue
             self._measured.clear()
-            vain = 0 if self._answered.wait(PATIENCE_S if vain < VAIN_WAITS else 0.0) else vain + 1
+            vain = 0 if self._kept_up(PATIENCE_S if vain < VAIN_WAITS else 0.0) else vain + 1
             ego = self._ego
             if ego is None:
                 continue
@@ -184,8 +182,13 @@ class CarlaAdapterNode(AdasNode):
             due_s = sent_s + dt / self.params.real_time_factor
             if self._end.wait(max(due_s - time.perf_counter(), 0.0)) or not self.context.ok():
                 return
+            self._answered.clear()
             self._obey(ego, dt)
             sent_ns, sent_s = ego.stamp_ns, time.perf_counter()
+
+    def _kept_up(self, patience_s: float) -> bool:
+        """Return whether the stack has taken in the measurements, and has sent a command since the last one."""
+        return self._taken.wait(patience_s) and self._answered.wait(patience_s)
 
     def _obey(self, ego: EgoState, dt_s: float) -> None:
         now_ns = self.now_ns()
@@ -198,6 +201,7 @@ class CarlaAdapterNode(AdasNode):
         """Stop driving, close the bus."""
         if self._threads:
             self._end.set()
+            self._taken.set()
             self._answered.set()
             for thread in self._threads:
                 thread.join(2 * RECEIVE_TIMEOUT_S)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nav_msgs.msg import Odometry
-from sensor_msgs.msg import CameraInfo, Joy, PointCloud2
+from sensor_msgs.msg import CameraInfo, PointCloud2
 from vision_msgs.msg import Detection2DArray
 from visualization_msgs.msg import MarkerArray
 
@@ -13,9 +12,9 @@ from adas_perception.params import CameraMount
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.tracking import Fusion, FusionParams
 from adas_perception.ros import convert
+from adas_perception.ros.function_node import VehicleNode
 from adas_perception.ros.markers import markers
-from adas_perception.ros.node import AdasNode
-from adas_perception.types import Detections, EgoState, RadarTargets
+from adas_perception.types import Detections, RadarTargets
 
 PERIOD_S = 0.05
 
@@ -27,7 +26,7 @@ class FusionNodeParams(FusionParams):
     camera: CameraMount = CameraMount()
 
 
-class FusionNode(AdasNode):
+class FusionNode(VehicleNode):
     """A step for every scan of the front radar; the other inputs wait for it."""
 
     def __init__(self) -> None:
@@ -39,14 +38,9 @@ class FusionNode(AdasNode):
         self._objects = self.create_publisher(PointCloud2, "objects", 5)
         self._markers = self.create_publisher(MarkerArray, "objects/markers", 5)
         self._step_now = self.cycle(PERIOD_S, self._step)
-        self._joy = self.listen("vehicle/driver", Joy, lambda m: m)
-        self._ego = self.listen("vehicle/odometry", Odometry, self._to_ego)
         self.listen("camera/camera_info", CameraInfo, self._to_camera)
         self.listen("detections", Detection2DArray, self._to_detections)
         self.listen("radar/targets", PointCloud2, convert.to_targets, self._on_targets)
-
-    def _to_ego(self, message: Odometry) -> EgoState:
-        return convert.to_ego(message, self._joy.value)
 
     def _to_camera(self, message: CameraInfo) -> None:
         self._camera = convert.to_camera(message, self.params.camera)
@@ -63,7 +57,7 @@ class FusionNode(AdasNode):
     def _step(self, now_ns: int) -> None:
         scans, detections = self._scans, self._detections
         self._scans, self._detections = [], None
-        objects = self._core.step(now_ns, scans, detections, self._ego.value, self._camera)
+        objects = self._core.step(now_ns, scans, detections, self.ego.value, self._camera)
         self._objects.publish(convert.from_objects(objects))
         if self._markers.get_subscription_count():
             self._markers.publish(markers(objects))

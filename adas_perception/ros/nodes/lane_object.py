@@ -27,6 +27,7 @@ from adas_perception.perception.lanes import LaneFinder, LaneParams
 from adas_perception.perception.objects import DetectorSpec, ObjectDetector
 from adas_perception.perception.overlay import draw_lanes
 from adas_perception.ros import convert
+from adas_perception.ros.frames import publish_frames
 from adas_perception.ros.node import AdasNode
 from adas_perception.ros.picture_worker import PictureWorker
 from adas_perception.types import Detections, Image, LaneLines, Level, seconds
@@ -117,6 +118,7 @@ class LaneObjectNode(AdasNode):
         self._boxes = self._start("boxes", self._see_boxes) if self._detector else None
         self._pictures = self._start("lanes", self._see_lanes)
         self._create_topics()
+        publish_frames(self, {convert.CAMERA: self.params.camera})
         self.create_timer(SILENT_S, self._watch)
 
     def _start(self, name: str, see: Callable[[Image], None]) -> PictureWorker:
@@ -181,7 +183,7 @@ class LaneObjectNode(AdasNode):
     def _see_boxes(self, image: Image) -> None:
         assert self._detector is not None
         self._seen_boxes = self._detector.detect(image)
-        self._detections.publish(convert.from_detections(self._seen_boxes, "front_camera_optical"))
+        self._detections.publish(convert.from_detections(self._seen_boxes))
         self.figures["objects_ms"] = self._networks[-1].last_ms
 
     def _failed(self, error: Exception) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from nav_msgs.msg import Odometry
-from sensor_msgs.msg import Joy, PointCloud2
+from sensor_msgs.msg import PointCloud2
 
-from adas_perception.params import ParameterError, param
+from adas_perception.params import Mount, ParameterError, param
 from adas_perception.perception.radar import RADARS, RadarClusterer, RadarParams
 from adas_perception.ros import convert
-from adas_perception.ros.node import AdasNode
-from adas_perception.types import EgoState, RadarScan
+from adas_perception.ros.frames import publish_frames
+from adas_perception.ros.function_node import VehicleNode
+from adas_perception.types import RadarScan
 
 
 @dataclass(frozen=True)
@@ -28,22 +28,20 @@ class RadarNodeParams(RadarParams):
             raise ParameterError(f"closing_sign: {self.closing_sign} is neither -1 nor 1")
 
 
-class RadarNode(AdasNode):
+class RadarNode(VehicleNode):
     """Clusters each scan as it arrives."""
 
     def __init__(self) -> None:
         super().__init__("radar", RadarNodeParams)
         self._core = RadarClusterer(self.params)
-        self._joy = self.listen("vehicle/driver", Joy, lambda m: m)
-        self._ego = self.listen("vehicle/odometry", Odometry, self._to_ego)
         self._targets = self.create_publisher(PointCloud2, "radar/targets", 10)
         for sensor in RADARS:
             read = partial(convert.to_radar, sensor=sensor, closing_sign=self.params.closing_sign)
             self.listen(f"radar/{sensor}", PointCloud2, read, self._step, reliable=False)
-
-    def _to_ego(self, message: Odometry) -> EgoState:
-        return convert.to_ego(message, self._joy.value)
+        sensors = {f"radar_{name}": self.params.radars.named(name).mount for name in RADARS}
+        # Targets are in base_link already; the name of their frame only tells which radar has seen them.
+        publish_frames(self, sensors | {convert.target_frame(name): Mount(z_m=0.0) for name in RADARS})
 
     def _step(self, scan: RadarScan) -> None:
-        self._targets.publish(convert.from_targets(self._core.step(scan, self._ego.value)))
+        self._targets.publish(convert.from_targets(self._core.step(scan, self.ego.value)))
         self.figures["rejected points"] = float(self._core.rejected)

@@ -8,6 +8,7 @@ from sensor_msgs.msg import PointCloud2, Range
 
 from adas_perception.perception.ultrasonic import SENSORS, UltrasonicParams, UltrasonicRing
 from adas_perception.ros import convert
+from adas_perception.ros.frames import publish_frames
 from adas_perception.ros.node import AdasNode
 
 PERIOD_S = 0.1
@@ -23,6 +24,7 @@ class UltrasonicNode(AdasNode):
         for sensor in SENSORS:
             self.listen(f"ultrasonic/{sensor}", Range, partial(convert.to_echo, sensor=sensor), self._core.step,
                         reliable=False)  # fmt: skip
+        publish_frames(self, {f"ultrasonic_{name}": self.params.ring.mount(name) for name in SENSORS})
         self.cycle(PERIOD_S, self._publish)
 
     def _publish(self, now_ns: int) -> None:
