@@ -130,7 +130,9 @@ def test_what_is_heard_from_near_is_no_kerb():
     chart.assume(0, np.array([[-0.65, -1.3]]), np.array([math.pi / 2.0]), low=True)
     assert len(chart.low) == 1 and len(chart.points) == 0
     chart.hear(1, "rear_right_side", mount, Pose(0.0, 0.0, 0.0), 0.4)
-    assert len(chart.low) == 0 and len(chart.points) == 1
+    assert len(chart.low) == 1 and not chart.raised_ns
+    chart.hear(2, "rear_right_side", mount, Pose(0.0, 0.0, 0.0), 0.4)
+    assert len(chart.low) == 0 and len(chart.points) == 1 and chart.raised_ns == 2
 
 
 def test_frames_mirror_and_come_back():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from adas_perception.params import Params, Ring, param
@@ -53,7 +54,7 @@ class UltrasonicRing:
         self._params = params
         self._scale = sound_mps(params.air_c) / sound_mps(params.assumed_c)
         self._latest: dict[str, UltrasonicEcho] = {}
-        self._recent: dict[str, deque[float]] = {name: deque(maxlen=3) for name in SENSORS}
+        self._recent: dict[str, deque[UltrasonicEcho]] = {name: deque(maxlen=3) for name in SENSORS}
         self._nonsense_ns: dict[str, int] = {}
         self.rejected = 0
 
@@ -70,7 +71,7 @@ class UltrasonicRing:
             self.rejected += 1
             return
         self._latest[echo.sensor] = echo
-        self._recent[echo.sensor].append(echo.range_m)
+        self._recent[echo.sensor].append(echo)
         if self._contradictory(echo.sensor):
             self._nonsense_ns[echo.sensor] = echo.stamp_ns
 
@@ -109,10 +110,17 @@ class UltrasonicRing:
         """
         if len(self._recent[sensor]) < 3:
             return False
-        a, b, c = self._recent[sensor]
-        if not math.isfinite(b + c):
+        first, second, third = self._recent[sensor]
+        a, b, c = first.range_m, second.range_m, third.range_m
+        if not max(b, c) <= self._params.range_max_m:
             return False
         if sensor in SIDE_SENSORS:
             return abs(b - a) > self._params.jump_m and abs((c - b) - (b - a)) < self._params.jump_m / 4.0
-        # Also after silence: a slow car never meets two different things within two bursts.
-        return min(abs(b - a), abs(c - b), abs(c - a)) > self._params.jump_m
+        # Also after silence: a slow car never meets two different things within two bursts, and a thing that is no
+        # longer the first to answer is still heard behind the one that is.
+        others = ((b, (a, first.second_m, c, third.second_m)), (c, (a, first.second_m, b, second.second_m)))
+        return abs(c - a) > self._params.jump_m and all(self._alone(mine, heard) for mine, heard in others)
+
+    def _alone(self, range_m: float, heard: Iterable[float]) -> bool:
+        """Tell whether nothing was heard near a range in other bursts."""
+        return all(abs(range_m - other) > self._params.jump_m for other in heard)

@@ -130,6 +130,17 @@ def backwards(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     return tuple(Segment(-s.length_m, s.curvature) for s in reversed(segments))
 
 
+def joined(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    """Return the path with neighbouring pieces of one arc and direction made one."""
+    found: list[Segment] = []
+    for segment in segments:
+        if found and found[-1].curvature == segment.curvature and found[-1].length_m * segment.length_m > 0.0:
+            found[-1] = Segment(found[-1].length_m + segment.length_m, segment.curvature)
+        else:
+            found.append(segment)
+    return tuple(found)
+
+
 class Body:
     """A rectangle on the car for collision checks: its outline, or what touches the ground."""
 
@@ -158,10 +169,19 @@ class Body:
 
     def free(self, poses: Array, points: Array, margin_m: float) -> NDArray[np.bool_]:
         """Tell for each pose whether no point is inside the body inflated by ``margin_m``."""
-        if not len(points):
+        near = self._near(poses, points, margin_m) if len(poses) else points[:0]
+        if not len(near):
             return np.ones(len(poses), dtype=bool)
-        lengthwise, sideways = self.beyond(poses, points)
+        lengthwise, sideways = self.beyond(poses, near)
         return np.asarray(((lengthwise >= margin_m) | (sideways >= margin_m)).all(axis=1), dtype=np.bool_)
+
+    def _near(self, poses: Array, points: Array, margin_m: float) -> Array:
+        """Return the points that the body may reach at any of the poses; looking at no others saves much time."""
+        middles = poses[:, :2] + self.middle_m * np.column_stack((np.cos(poses[:, 2]), np.sin(poses[:, 2])))
+        reach = math.hypot(self.half_length_m, self.half_width_m) + 2.0 * margin_m
+        inside = (points > middles.min(axis=0) - reach) & (points < middles.max(axis=0) + reach)
+        near: Array = points[inside.all(axis=1)]
+        return near
 
     def moved_out(self, pose: Pose, points: Array, margin_m: float) -> Array:
         """Return the points as they may be while the body stands at a pose: at least ``margin_m`` away from it.

@@ -58,6 +58,8 @@ class _Last(NamedTuple):
 
 _SURE, _TENTATIVE, _MOST, _LOSS = 1.0, 0.5, 3.0, 0.4
 _STEADY_M = 0.5
+# An echo is from the kerb, and not from what stands on it, when the kerb explains it so much better.
+_BETTER_M, _TWICE = 0.03, 2
 _SAME_RAD, _AGREE_M, _NEIGHBOUR_M = 0.1, 0.25, 1.2
 # So many echoes without a direction, from a standing car, are laid on the axis of the sensor.
 _PATIENCE = 6
@@ -80,6 +82,9 @@ class LocalMap:
         self._born_ns: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._seen_ns: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._last.clear()
+        self._near_kerb = 0
+        # When what was taken for a kerb turned out to be a wall.
+        self.raised_ns = 0
         self._unplaced: dict[str, int] = {}
 
     @property
@@ -97,7 +102,10 @@ class LocalMap:
         return self._xy[self._low]
 
     def assume(self, now_ns: int, xy: Array, facing_rad: Array, low: bool = False) -> None:
-        """Take in points that follow from a measured slot, where no point is yet; ``low`` for a kerb."""
+        """Take in points that follow from a measured slot, where no point is yet; ``low`` for a kerb.
+
+        What was heard beside a kerb counts as that kerb: take it in first, then what stands on it.
+        """
         if len(self._xy):
             gap = np.hypot(xy[:, None, 0] - self._xy[None, :, 0], xy[:, None, 1] - self._xy[None, :, 1])
             # A point seen only once may soon be forgotten: it does not stand for this one.
@@ -126,7 +134,8 @@ class LocalMap:
             return None
         match = inside & (np.abs(distance - range_m) < self._p.match_m)
         if match.any():
-            self._confirm(now_ns, match, distance, range_m, dx, dy)
+            square = match & (np.abs(_turn(self._facing - np.arctan2(-dy, -dx))) < self._p.square_rad)
+            self._confirm(now_ns, match, square, distance, range_m)
             sure = bool((self._weight[match] > _SURE).any())
             low = bool(self._low[match].all())  # as it is now: _confirm may have found otherwise
             return Heard(sensor, range_m, at, self._xy[match], int(self._born_ns[match].min()), sure, low)
@@ -170,21 +179,34 @@ class LocalMap:
         self._weight[middle & near & square & (distance > p.through_m)] -= _LOSS
 
     def _confirm(
-        self, now_ns: int, match: NDArray[np.bool_], distance: Array, range_m: float, dx: Array, dy: Array
+        self, now_ns: int, match: NDArray[np.bool_], square: NDArray[np.bool_], distance: Array, range_m: float
     ) -> None:
-        """Strengthen the points that explain an echo; the nearest of them move towards it."""
-        high = match & ~self._low
-        if range_m < self._p.kerb_m:
-            # A kerb is too low to be heard from so near: this is something else, and new to the plan.
-            self._born_ns[match & self._low] = now_ns
-            self._low[match] = False
+        """Strengthen the points that explain an echo.
+
+        The nearest of those that are seen square on move towards it, square to their face; a corner that answers
+        from aside says nothing of the faces next to it.
+        """
+        self._doubt_kerb(now_ns, match, np.abs(distance - range_m), range_m)
         self._weight[match] = np.minimum(self._weight[match] + _TENTATIVE, _MOST)
         self._seen_ns[match] = now_ns
         # A kerb is not put right by what may come from something higher.
-        moved = high if high.any() else match
-        first = moved & (distance < distance[moved].min() + 0.02)
-        share = self._p.correction * (range_m - distance[first]) / np.maximum(distance[first], 0.1)
-        self._xy[first] += np.column_stack((dx[first] * share, dy[first] * share))
+        high = match & ~self._low
+        moved = square & high if high.any() else square
+        first = moved & (distance < distance[moved].min(initial=math.inf) + 0.02)
+        away = self._p.correction * (distance[first] - range_m)
+        self._xy[first] += np.column_stack((np.cos(self._facing[first]) * away, np.sin(self._facing[first]) * away))
+
+    def _doubt_kerb(self, now_ns: int, match: NDArray[np.bool_], off_m: Array, range_m: float) -> None:
+        """Take the kerb for a wall when it is heard from so near that it could not be heard were it low."""
+        low, high = match & self._low, match & ~self._low
+        if range_m >= self._p.kerb_m or not off_m[low].min(initial=math.inf) + _BETTER_M < off_m[high].min(
+            initial=math.inf
+        ):
+            return
+        self._near_kerb += 1
+        if self._near_kerb >= _TWICE:
+            self._low[:] = False
+            self.raised_ns = now_ns
 
     def _direction(self, sensor: str, last: _Last | None, at: Pose, range_m: float) -> float | None:
         """Return the bearing of a new echo against the axis of its sensor, None while nothing tells it."""

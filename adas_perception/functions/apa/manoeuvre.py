@@ -22,7 +22,7 @@ from adas_perception.types import EgoState, Gear, nanoseconds
 # Where else something may be that was found on the way: an echo tells its distance better than its direction.
 _ROUND_M = 0.15 * np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)])
 # So near to the edges of a slot the side sensors may have missed something.
-_AT_EDGE_M = 0.25
+_AT_EDGE_M = 0.08
 
 
 class Phase(Enum):
@@ -42,6 +42,7 @@ class ManoeuvreParams(Params):
 
     work_per_step: int = param(6, "pieces of planning work a cycle", low=1, high=10_000)
     clear_s: float = param(1.0, "way free so long before the car goes on", unit="s", low=0.0, high=10.0)
+    go_on_mps: float = param(0.3, "the car goes on when it may be this fast", unit="m/s", low=0.0, high=1.0)
     replan_s: float = param(3.0, "after so long another way is looked for", unit="s", low=0.2, high=60.0)
     known_replan_s: float = param(0.4, "the same before what the plan knows", unit="s", low=0.0, high=10.0)
     replans_max: int = param(12, "most plans of a manoeuvre", low=1, high=100)
@@ -75,7 +76,7 @@ class Manoeuvre:
         self._planning: Planning | None = None
         self._tracker: Tracker | None = None
         self._start = Pose(0.0, 0.0, 0.0)
-        self._plan_ns = self._first_ns = 0
+        self._plan_ns = self._path_ns = self._first_ns = 0
         self._heard: dict[str, Heard] = {}
         self._fresh: set[str] = set()
         self._blocked_ns: int | None = None
@@ -123,9 +124,9 @@ class Manoeuvre:
                 depth = min(self.slot.depth_m, self._vehicle.length_m) - _AT_EDGE_M
                 self._map.free(frame, self.slot.length_m / 2.0 - _AT_EDGE_M, depth)
                 self._map.tidy(now_ns, Pose(ego.x_m, ego.y_m, ego.yaw_rad))
-            for (points, facing), low in zip(edges(self.slot, self._vehicle), (False, True), strict=True):
+            neighbours, back = edges(self.slot, self._vehicle)
+            for (points, facing), kerb in ((back, self.slot.kind is SlotKind.PARALLEL), (neighbours, False)):
                 turned = frame.yaw_rad + frame.side * facing
-                kerb = low and self.slot.kind is SlotKind.PARALLEL
                 self._map.assume(now_ns, frame.points_to_odom(points), turned, kerb)
             self._first_ns = now_ns
         self.plans += 1
@@ -156,6 +157,7 @@ class Manoeuvre:
             waiting = self._blocked_ns is not None and self.plans < self._p.replans_max
             self.phase = Phase.WAITING if waiting else Phase.NO_PATH
             return
+        self._path_ns = self._plan_ns
         side = self.slot.frame.side
         self.path = tuple(piece._replace(curvature=side * piece.curvature) for piece in path)
         self._tracker = Tracker(self._track, self._vehicle, self._start, self.path)
@@ -174,12 +176,17 @@ class Manoeuvre:
         if self._off_path(ego, tracker):
             self.phase = Phase.LOST
             return self._stand(ego)
+        if self._map.raised_ns > self._plan_ns and self.plans < self._p.replans_max:
+            self.phase = Phase.PLANNING
+            return tracker.stop(ego)
         blocked = self.zone.zone is Zone.STOP
         if self.phase is Phase.DRIVING and not blocked:
             before = tracker.moved
             drive = tracker.step(ego, self.zone.cap_mps)
             self.moves += tracker.moved - before
             return drive
+        # What has stopped the car must leave some room before it is worth going on.
+        blocked |= self.zone.cap_mps < self._p.go_on_mps and not self._ahead_since(self._path_ns)
         self._wait(now_ns, ego, blocked)
         return tracker.stop(ego)
 
@@ -193,7 +200,7 @@ class Manoeuvre:
         if way != self._way:
             self._zones.reset()
             self._way = way
-        first, plan = self._first_ns, self._plan_ns
+        first, plan = self._first_ns, self._path_ns
         heard = (h for h in self._heard.values() if not h.low)
         echoes = [Echo(h, h.since_ns <= first, h.sure, h.since_ns <= plan) for h in heard]
         curvature = segment.curvature if stands else turned
@@ -213,16 +220,17 @@ class Manoeuvre:
             return
         self._clear_ns = None
         waited_s = (now_ns - self._blocked_ns) / 1e9
-        patience = self._p.known_replan_s if self._known_ahead() else self._p.replan_s
+        patience = self._p.known_replan_s if self._ahead_since(self._first_ns) else self._p.replan_s
         since_s = (now_ns - max(self._blocked_ns, self._plan_ns)) / 1e9
         if waited_s >= self._p.give_up_s:
             self.phase = Phase.NO_PATH
         elif abs(ego.speed_mps) < STANDING_MPS and since_s >= patience and self.plans < self._p.replans_max:
             self.phase = Phase.PLANNING
 
-    def _known_ahead(self) -> bool:
+    def _ahead_since(self, stamp_ns: int) -> bool:
+        """Tell whether what lies ahead was known at a time."""
         heard = self._heard.get(self.zone.sensor)
-        return heard is not None and heard.since_ns <= self._first_ns
+        return heard is not None and heard.since_ns <= stamp_ns
 
     def _off_path(self, ego: EgoState, tracker: Tracker) -> bool:
         assert tracker.leg is not None

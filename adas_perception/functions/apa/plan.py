@@ -23,6 +23,8 @@ from adas_perception.functions.apa.geometry import (
     Segment,
     along,
     backwards,
+    end_of,
+    joined,
     strokes,
     sweep,
     trace,
@@ -43,12 +45,14 @@ class PlanParams(Params):
     steering_rad: float = param(0.52, "road-wheel angle of the arcs", unit="rad", low=0.2, high=1.2)
     tight_steering_rad: float = param(0.55, "the same where nothing else helps", unit="rad", low=0.2, high=1.2)
     wide_margin_m: float = param(0.17, "free space around the body where there is room", unit="m", low=0.1, high=0.5)
-    margin_m: float = param(0.11, "the same where there is less", unit="m", low=0.1, high=0.5)
+    margin_m: float = param(0.13, "the same where there is less", unit="m", low=0.1, high=0.5)
     tight_margin_m: float = param(0.10, "the same where nothing else helps", unit="m", low=0.1, high=0.5)
-    kerb_margin_m: float = param(0.06, "free space between tyres and kerb", unit="m", low=0.0, high=0.5)
+    kerb_margin_m: float = param(0.13, "free space to a kerb", unit="m", low=0.0, high=0.5)
+    tight_kerb_margin_m: float = param(0.07, "the same where nothing else helps", unit="m", low=0.0, high=0.5)
     street_m: float = param(6.3, "width of street that may be used", unit="m", low=3.0, high=15.0)
     change_m: float = param(3.0, "way that a change of direction is worth", unit="m", low=0.0, high=20.0)
-    moves_max: int = param(8, "most moves", low=1, high=20)
+    wheels_m: float = param(1.0, "way that turning the wheels at a stand is worth", unit="m", low=0.0, high=5.0)
+    moves_max: int = param(10, "most moves", low=1, high=20)
     wide_moves_max: int = param(5, "the same as long as room is looked for", low=1, high=20)
     step_m: float = param(0.05, "distance of the poses that are checked", unit="m", low=0.01, high=0.2)
     connect_max: int = param(10, "connections of a pose that are checked", low=1, high=48)
@@ -78,6 +82,7 @@ class _Room(NamedTuple):
     kerb_margin_m: float
     moves_max: int
     nodes_max: int
+    step_m: float = 0.06
 
 
 class Planner:
@@ -87,12 +92,13 @@ class Planner:
         self._p = params
         self._body, wheels = Body.outline(vehicle), Body.wheels(vehicle)
         p, wide_m = params, params.wide_margin_m
+        kerb_m, tight_m = p.kerb_margin_m, p.tight_margin_m
         self._rooms = (
-            _Room(p.steering_rad, wide_m + 0.1, self._body, p.margin_m, p.wide_moves_max, p.wide_nodes_max // 2),
-            _Room(p.steering_rad, wide_m, self._body, p.margin_m, p.wide_moves_max, p.wide_nodes_max),
-            _Room(p.steering_rad, p.margin_m, self._body, p.margin_m - 0.01, p.wide_moves_max + 1, p.nodes_max // 2),
-            _Room(p.steering_rad, p.margin_m, wheels, p.kerb_margin_m, p.moves_max, p.nodes_max),
-            _Room(p.tight_steering_rad, p.tight_margin_m, wheels, p.kerb_margin_m, p.moves_max, p.nodes_max),
+            _Room(p.steering_rad, wide_m + 0.1, self._body, tight_m, p.wide_moves_max, p.wide_nodes_max // 2),
+            _Room(p.steering_rad, wide_m, self._body, tight_m, p.wide_moves_max, p.wide_nodes_max),
+            _Room(p.steering_rad, p.margin_m, wheels, kerb_m, p.wide_moves_max + 1, p.nodes_max // 2),
+            _Room(p.steering_rad, p.margin_m, wheels, p.tight_kerb_margin_m, p.moves_max, p.nodes_max),
+            _Room(p.tight_steering_rad, tight_m, wheels, p.tight_kerb_margin_m, p.moves_max, p.nodes_max, _FINE_M),
         )
         self._wheelbase_m = vehicle.wheelbase_m
         self._room = self._rooms[0]
@@ -110,15 +116,16 @@ class Planner:
             if not self._free(seen, np.array([scene.goal], dtype=np.float64)):
                 continue
             found = yield from self._out_by_stroke(seen)
-            if not found:
-                found = yield from self._search(seen)
+            found = found or (yield from self._out_by_turns(seen))
+            found = found or (yield from self._search(seen))
             if found:
-                return backwards(found)
+                return backwards((yield from self._simplified(seen, found)))
         return None
 
     def cost(self, path: Path) -> float:
-        """Return the length in metres, with what the moves are worth."""
-        return sum(abs(s.length_m) for s in path) + self._p.change_m * strokes(path)
+        """Return the length in metres, with what the moves and the turning of the wheels are worth."""
+        way_m = sum(abs(s.length_m) for s in path)
+        return way_m + self._p.change_m * strokes(path) + self._p.wheels_m * len(path)
 
     # --- pieces ---
 
@@ -153,27 +160,94 @@ class Planner:
                 return path
         return None
 
-    def _stroke(self, scene: Scene, start: Pose, curvature: float, way: int, longest_m: float) -> float:
+    def _stroke(
+        self, scene: Scene, start: Pose, curvature: float, way: int, longest_m: float, step_m: float
+    ) -> float:
         """Return how far the car gets on an arc before something is in the way."""
-        fits = self._fits(scene, sweep(start, Segment(way * longest_m, curvature), self._p.step_m))
+        fits = self._fits(scene, sweep(start, Segment(way * longest_m, curvature), step_m))
         count = int(np.argmin(fits)) if not fits.all() else len(fits)
         return count * longest_m / len(fits)
+
+    def _simplified(self, scene: Scene, path: Path) -> Generator[None, None, Path]:
+        """Return the path with parts of it replaced by cheaper connections: what a search finds wriggles."""
+        first = 0
+        while first < len(path) - 1:
+            ends = (i for i in range(first + 2, len(path)) if path[i].length_m * path[i - 1].length_m < 0.0)
+            for last in (len(path), *ends, first + 2):
+                shorter = self._replaced(scene, path, first, last)
+                yield
+                if shorter:
+                    path = shorter
+                    break
+            else:
+                first += 1
+        return path
+
+    def _replaced(self, scene: Scene, path: Path, first: int, last: int) -> Path | None:
+        """Return a cheaper path whose pieces from ``first`` to before ``last`` are others, None when there is none."""
+        start, end = (end_of(scene.goal, path[:i]) for i in (first, last))
+        limit = self.cost(path) - _GAIN_M
+        ways = [(joined((*path[:first], *way, *path[last:])), way) for way in connections(start, end, self.radius_m)]
+        cheaper = sorted((cost, whole, way) for whole, way in ways if (cost := self.cost(whole)) < limit)
+        for _, whole, way in cheaper[: self._p.connect_max]:
+            if self._free(scene, trace(start, way, self._p.step_m)[1:-1]):
+                return whole
+        return None
 
     # --- one stroke out of the slot ---
 
     def _out_by_stroke(self, scene: Scene) -> Planning:
-        """Return the cheapest way of one stroke out, at once or after some of it connected with the car."""
+        """Return the cheapest way out by one stroke, at once or after some of it connected with the car."""
         k = 1.0 / self.radius_m
         best: Path | None = self._connect(scene, scene.goal, ())
-        for curvature in (0.0, k, -k):
-            length = self._stroke(scene, scene.goal, curvature, 1, _LONGEST_STROKE_M)
+        for way, curvature in ((1, 0.0), (-1, 0.0), (1, k), (1, -k)):
+            length = self._stroke(scene, scene.goal, curvature, way, _LONGEST_STROKE_M, self._p.step_m)
             for part in _parts(length, _CONNECT_EVERY_M):
-                segment = Segment(part, curvature)
+                segment = Segment(way * part, curvature)
                 if best and self.cost((segment,)) > self.cost(best):
                     break
-                connected = self._connect(scene, along(scene.goal, curvature, part), (segment,), best)
+                connected = self._connect(scene, along(scene.goal, curvature, way * part), (segment,), best)
                 best = connected or best
                 yield
+        return best
+
+    # --- one stroke after another ---
+
+    def _out_by_turns(self, scene: Scene) -> Planning:
+        """Return the cheapest way out that turns the car as far as it gets, forwards and backwards by turns."""
+        ways = []
+        for first in (1, -1):
+            found = yield from self._turning(scene, first)
+            if found:
+                ways.append(found)
+        return min(ways, key=self.cost) if ways else None
+
+    def _turning(self, scene: Scene, way: int) -> Planning:
+        """Turn towards the street on the tightest arcs, each stroke to its end, until the car can leave."""
+        path: Path = ()
+        pose, short = scene.goal, 0
+        while len(path) < self._room.moves_max and short < 2:
+            curvature = way / self.radius_m
+            length = self._stroke(scene, pose, curvature, way, _LONGEST_STROKE_M, _FINE_M / 2.0)
+            yield
+            if way > 0 and length > _LEAVING_M:
+                left = yield from self._leaving(scene, pose, path, curvature, length)
+                if left:
+                    return left
+            short = short + 1 if length < 2.0 * _FINE_M else 0
+            if length:
+                path = (*path, Segment(way * length, curvature))
+                pose = along(pose, curvature, way * length)
+            way = -way
+        return None
+
+    def _leaving(self, scene: Scene, pose: Pose, path: Path, curvature: float, length_m: float) -> Planning:
+        """Return the cheapest path that leaves some way along the last stroke."""
+        best: Path | None = None
+        for part in _parts(length_m, _CONNECT_EVERY_M):
+            before = (*path, Segment(part, curvature))
+            best = self._connect(scene, along(pose, curvature, part), before, best) or best
+            yield
         return best
 
     # --- general search ---
@@ -182,7 +256,8 @@ class Planner:
         """Return the path with the fewest moves out of the slot, and on to the car."""
         near = np.hypot(scene.points[:, 0] - scene.goal.x_m, scene.points[:, 1] - scene.goal.y_m) < _SLOT_M
         inner = Scene(scene.points[near], scene.start, scene.goal, scene.low)
-        waves = Waves(scene.goal, self.radius_m, lambda poses: self._fits(inner, poses), self._room.nodes_max)
+        waves = Waves(scene.goal, self.radius_m, lambda poses: self._fits(inner, poses), self._room.nodes_max,
+                      self._room.step_m)  # fmt: skip
         found: list[int] = []
         began: tuple[int, int] | None = None
         since = 0
@@ -224,12 +299,18 @@ class Planner:
         return max(math.hypot(pose.x_m - start.x_m, pose.y_m - start.y_m), turn * self.radius_m)
 
 
+# In the tightest slots a step less of each move is a move more.
+_FINE_M = 0.03
 _LONGEST_STROKE_M = 7.0
 _CONNECT_EVERY_M = 0.4
+# A stroke as long as this is on its way out of the slot.
+_LEAVING_M = 0.8
 _COARSE_M = 0.4
 # The general search looks at points this near to the parked pose, until the body is this far out of the slot.
 _SLOT_M, _OUT_M = 7.0, -0.6
 _TRIES, _STEPS_PER_TRY = 12, 8
+# So many pieces are replaced at once, when that saves so much.
+_SIMPLIFY, _GAIN_M = 12, 0.05
 
 
 def run(planning: Planning) -> Path | None:

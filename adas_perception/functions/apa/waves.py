@@ -16,18 +16,19 @@ from numpy.typing import NDArray
 from adas_perception.functions.apa.geometry import Array, Pose, Segment
 
 Fits = Callable[[Array], NDArray[np.bool_]]
-_STEP_M = 0.06
-_CELL = np.array([0.05, 0.02, 0.006])
+# Size of the cells for steps of 1 m: along and across the street, and heading.
+_CELL = np.array([0.83, 0.33, 0.1])
 _CELLS = 65536
 
 
 class Waves:
     """Poses in the order in which they were reached, each with its parent and the curvature that led to it."""
 
-    def __init__(self, goal: Pose, radius_m: float, fits: Fits, most: int) -> None:
+    def __init__(self, goal: Pose, radius_m: float, fits: Fits, most: int, step_m: float) -> None:
         self._curvatures = np.array([1.0, 0.0, -1.0]) / radius_m
         self._fits = fits
         self._most = most
+        self._step_m, self._cell = step_m, step_m * _CELL
         self._poses = np.array([goal], dtype=np.float64)
         self._parents = np.array([-1])
         self._steps: list[tuple[float, int]] = [(0.0, 0)]
@@ -59,9 +60,9 @@ class Waves:
         while self._parents[number] >= 0:
             curvature, way = self._steps[number]
             if segments and segments[-1].curvature == curvature and segments[-1].length_m * way > 0.0:
-                segments[-1] = Segment(segments[-1].length_m + way * _STEP_M, curvature)
+                segments[-1] = Segment(segments[-1].length_m + way * self._step_m, curvature)
             else:
-                segments.append(Segment(way * _STEP_M, curvature))
+                segments.append(Segment(way * self._step_m, curvature))
             number = int(self._parents[number])
         return tuple(reversed(segments))
 
@@ -70,7 +71,7 @@ class Waves:
         start = np.repeat(self._poses[front], 3, axis=0)
         parents = np.repeat(front, 3)
         curvature = np.tile(self._curvatures, len(front))
-        end = _moved(start, curvature, way * _STEP_M)
+        end = _moved(start, curvature, way * self._step_m)
         keys = self._keys(end)
         _, first = np.unique(keys, return_index=True)
         new = first[~np.isin(keys[first], self._visited[way])]
@@ -83,7 +84,7 @@ class Waves:
         return numbers
 
     def _keys(self, poses: Array) -> NDArray[np.int64]:
-        cells = np.round((poses - self._origin) / _CELL).astype(np.int64) + _CELLS // 2
+        cells = np.round((poses - self._origin) / self._cell).astype(np.int64) + _CELLS // 2
         keys: NDArray[np.int64] = (cells[:, 0] * _CELLS + cells[:, 1]) * _CELLS + cells[:, 2]
         return keys
 

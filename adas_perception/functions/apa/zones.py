@@ -34,7 +34,7 @@ class ZoneParams(Params):
 
     look_m: float = param(2.5, "how far ahead the strip is looked at", unit="m", low=0.5, high=5.0)
     reserve_m: float = param(0.35, "gap to keep to something new", unit="m", low=0.05, high=1.0)
-    found_reserve_m: float = param(0.35, "gap to keep to what was found on the way", unit="m", low=0.05, high=1.0)
+    found_reserve_m: float = param(0.22, "gap to keep to what was found on the way", unit="m", low=0.05, high=1.0)
     known_reserve_m: float = param(0.03, "gap to keep to what the plan knows", unit="m", low=0.0, high=0.5)
     beside_m: float = param(0.12, "gap to keep beside something new", unit="m", low=0.0, high=0.5)
     known_beside_m: float = param(0.0, "gap to keep beside what the plan knows", unit="m", low=0.0, high=0.5)
@@ -89,9 +89,10 @@ class Zones:
         nearest = ZoneState()
         for echo in echoes:
             points = echo.heard.points if echo.known else self._arc(echo)
-            beside = self._p.known_beside_m if echo.known else self._p.beside_m
-            free = self._body.free(poses, points, beside)
             sensor = echo.heard.sensor
+            # From what comes near from behind it is best to drive away.
+            beside = self._p.known_beside_m if echo.known or _looks(sensor, -way) else self._p.beside_m
+            free = self._body.free(poses, points, beside)
             touching = not echo.known and echo.heard.range_m < self._p.touch_m and _looks(sensor, way)
             if free.all() and not touching:
                 if not echo.known and sensor in fresh:
@@ -115,6 +116,8 @@ class Zones:
         # From the order until it slows down the car goes on, and may still gain speed.
         late_mps = p.decel_mps2 * p.reaction_s
         cap = math.sqrt(late_mps**2 + 2.0 * p.decel_mps2 * max(room, 0.0)) - late_mps
+        if echo.planned:
+            return ZoneState(Zone.STOP if cap < _CREEP_MPS else Zone.APPROACH, way_m, cap, sensor)
         room -= abs(speed_mps) * p.reaction_s
         if cap > _CREEP_MPS and room > abs(speed_mps) ** 2 / (2.0 * p.decel_mps2):
             return ZoneState(Zone.APPROACH, way_m, cap, sensor)

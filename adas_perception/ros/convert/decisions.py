@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from adas_perception import types as t
-from adas_perception.ros.convert.common import BASE, ConvertError, to_ns, to_stamp
+from adas_perception.ros.convert.common import BASE, ODOM, ConvertError, to_ns, to_stamp
 from adas_perception.ros.convert.messages import (
     AckermannDriveStamped,
     DiagnosticArray,
@@ -139,17 +139,17 @@ def to_state(message: DiagnosticArray) -> t.FunctionState:
 
 
 def from_slots(stamp_ns: int, poses: list[tuple[float, float, float]]) -> PoseArray:
-    """Write parking slots as (x, y, yaw) in base_link."""
+    """Write parking slots as (x, y, yaw) in odometry."""
     message = PoseArray(poses=[to_pose(*p) for p in poses])
     message.header.stamp = to_stamp(stamp_ns)
-    message.header.frame_id = BASE
+    message.header.frame_id = ODOM
     return message
 
 
 def from_path(stamp_ns: int, poses: list[tuple[float, float, float]]) -> Path:
-    """Write a parking path as (x, y, yaw) in base_link."""
+    """Write a parking path as (x, y, yaw) in odometry."""
     message = Path()
     message.header.stamp = to_stamp(stamp_ns)
-    message.header.frame_id = BASE
+    message.header.frame_id = ODOM
     message.poses = [PoseStamped(header=message.header, pose=to_pose(*p)) for p in poses]
     return message

@@ -227,6 +227,7 @@ class ParkingCrossed(Parking):
     other: str = param("adult", "who", choices=("adult", "car"))
     other_kmh: float = param(3.0, "how fast", unit="km/h", low=0.5, high=10.0)
     from_side: bool = param(False, "from the side, else from behind")
+    short_m: float = param(0.0, "a walker from the side stops so far before the middle of the slot", unit="m", low=0.0)
     after_s: float = param(4.0, "he comes so long after the driver has let go", unit="s", low=0.0, high=60.0)
 
     def others(self) -> tuple[ActorSpec, ...]:
@@ -240,7 +241,7 @@ class ParkingCrossed(Parking):
             points, way = [(x - 200.0, lane), (x + 100.0, lane)], 200.0 - 2.5 - kind.length_m / 2.0
         elif self.from_side:
             line = row - side * 0.45
-            points, way = [(x - 60.0, line), (x + 10.0, line)], 60.0
+            points, way = [(x - 60.0, line), (x + 10.0, line)], 60.0 - self.short_m
         else:
             points, way = [(x, row + side * 60.0), (x, row - side * 1.0)], 60.0 - 0.5
         begin = way - min(arrive_s * speed, 0.9 * way)
