@@ -71,5 +71,5 @@ class Mishap:
     def close(self) -> None:
         """End the server, if the bus was opened again."""
         if self._server is not None:
-            self._server.terminate()
+            self._server.kill()  # it has inherited blocked signals
             self._server.wait()
