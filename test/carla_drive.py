@@ -17,7 +17,7 @@ def scenario() -> Scenario:
                 Phase(DRIFT_S + 6.0), Phase(CANCEL_S, speed_mps=50 * KMH)),
         presses=((0.4, Button.ACC_SET), (CANCEL_S, Button.ACC_CANCEL)),
     )  # fmt: skip
-    lead = ActorSpec("lead", 150.0, RIGHT_LANE_M, 50 * KMH, (Event(When.TIME, BRAKE_S, 0.0, 6.0),), rgb=SILVER)
+    lead = ActorSpec("lead", 150.0, RIGHT_LANE_M, 50 * KMH, (Event(When.TIME, BRAKE_S, 0.0, 7.0),), rgb=SILVER)
     return Scenario(
         "carla", "In CARLA", END_S, Road(1500.0), 60.0, RIGHT_LANE_M, 60 * KMH, 60 * KMH, driver, (lead,)
     )
