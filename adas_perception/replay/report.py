@@ -16,6 +16,7 @@ from plotly.subplots import make_subplots
 
 from adas_perception.replay.job import Result
 from adas_perception.replay.kpi import Columns, Drive, Summary, samples_of, summarise
+from adas_perception.sim.style import STYLE
 
 # Okabe and Ito's palette: told apart by everybody.
 BLUE, ORANGE, RED, GREEN, GREY = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#8A939E"
@@ -67,7 +68,8 @@ def write_report(results: Sequence[Result], out: Path) -> Path:
     page = out / "replay.html"
     names = [d.name for d in drives]
     text = page_template().render(
-        rows=content["recordings"], total=content[TOTAL], results=results, names=names, labels=LABELS, plots=plots
+        rows=content["recordings"], total=content[TOTAL], results=results, names=names, labels=LABELS, plots=plots,
+        style=STYLE,
     )
     page.write_text(text, encoding="utf-8")
     return page

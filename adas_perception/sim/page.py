@@ -7,18 +7,7 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ title }} – drive report</title>
 <style>
-:root { --ink:#1d2530; --dim:#5b6570; --line:#e1e6eb; --ok:#0a7d55; --bad:#c0341d; --ground:#f4f6f8; }
-* { box-sizing: border-box; }
-body { margin:0; background:var(--ground); color:var(--ink);
-  font:15px/1.5 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif; font-variant-numeric:tabular-nums; }
-main { max-width:1240px; margin:0 auto; padding:28px 24px 48px; }
-header { display:flex; align-items:baseline; gap:16px; flex-wrap:wrap; margin-bottom:18px; }
-h1 { font-size:26px; font-weight:650; margin:0; letter-spacing:-.01em; }
-h2 { font-size:16px; font-weight:650; margin:0 0 10px; }
-header p { margin:0; color:var(--dim); }
-.badge { padding:3px 12px; border-radius:999px; color:#fff; font-weight:600; font-size:14px; }
-.ok { background:var(--ok); } .bad { background:var(--bad); }
-section { background:#fff; border:1px solid var(--line); border-radius:10px; padding:18px 20px; margin-bottom:18px; }
+{{ style|safe }}
 .two { display:grid; grid-template-columns:minmax(0,7fr) minmax(0,5fr); gap:18px; align-items:start; }
 @media (max-width:980px) { .two { grid-template-columns:minmax(0,1fr); } }
 table { border-collapse:collapse; width:100%; font-size:14px; }
@@ -77,7 +66,18 @@ dt { color:var(--dim); } dd { margin:0; overflow-wrap:anywhere; }
 {% if plots %}<section>{{ plots|safe }}</section>{% endif %}
 <div class="two">
   <section class="notes">
-    <h2>Alerts and events</h2>
+    <h2>What the driver was told</h2>
+    {% if told %}
+    <table>
+      <tr><th>time</th><th>alert</th><th>sound</th></tr>
+      {% for t, alert in told %}
+      <tr><td class="value">{{ "%.2f"|format(t) }} s</td>
+        <td><b>{{ alert.en.heading }}</b> {{ alert.en.message }}</td><td>{{ alert.sound.value }}</td></tr>{% endfor %}
+    </table>
+    {% else %}<p>Nothing.</p>{% endif %}
+  </section>
+  <section class="notes">
+    <h2>Events</h2>
     {% if notes %}
     <table>
       <tr><th>time</th><th>what</th></tr>
@@ -86,6 +86,8 @@ dt { color:var(--dim); } dd { margin:0; overflow-wrap:anywhere; }
     </table>
     {% else %}<p>None.</p>{% endif %}
   </section>
+</div>
+<div class="two">
   <section>
     <h2>Run</h2>
     <dl>{% for name, value in details %}<dt>{{ name }}</dt><dd>{{ value }}</dd>{% endfor %}</dl>

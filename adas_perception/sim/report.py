@@ -11,10 +11,13 @@ from jinja2 import Environment
 from rich.console import Console
 from rich.table import Table
 
+from adas_perception.alerts import Alert, Situation, find, load_alerts
+from adas_perception.resources import config_path
 from adas_perception.sim.judge import Verdict, figures, real_time_factor, verdicts
 from adas_perception.sim.page import PAGE
 from adas_perception.sim.plots import time_plots
 from adas_perception.sim.recorder import Record, load_record
+from adas_perception.sim.style import STYLE
 from adas_perception.sim.video import film, write_gif, write_mp4
 
 __all__ = ["Verdict", "figures", "show_drive", "summary_table", "verdicts", "write_report"]
@@ -69,9 +72,18 @@ def _render(record: Record) -> str:
         figures=figures(record) if driven else (),
         details=_details(record.info),
         notes=record.notes,
+        told=_told(record),
+        style=STYLE,
         book=_flip_book(record),
         plots=plots,
     )
+
+
+def _told(record: Record) -> list[tuple[float, Alert]]:
+    """Return when which alert began, from the states that the functions and the monitor went through."""
+    table = load_alerts(config_path("alerts.yaml"))
+    found = ((s.time_s, find(table, Situation(s.function, s.state, s.reason))) for s in record.states)
+    return [(time_s, alert) for time_s, alert in found if alert is not None]
 
 
 def _details(info: Any) -> list[tuple[str, str]]:

@@ -7,18 +7,7 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Scorecard</title>
 <style>
-:root { --ink:#1d2530; --dim:#5b6570; --line:#e1e6eb; --ok:#0a7d55; --bad:#c0341d; --ground:#f4f6f8; }
-* { box-sizing:border-box; }
-body { margin:0; background:var(--ground); color:var(--ink);
-  font:15px/1.5 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif; font-variant-numeric:tabular-nums; }
-main { max-width:1240px; margin:0 auto; padding:28px 24px 48px; }
-header { display:flex; align-items:baseline; gap:16px; flex-wrap:wrap; margin-bottom:18px; }
-h1 { font-size:26px; font-weight:650; margin:0; letter-spacing:-.01em; }
-h2 { font-size:16px; font-weight:650; margin:0 0 10px; }
-header p { margin:0; color:var(--dim); }
-.badge { padding:3px 12px; border-radius:999px; color:#fff; font-weight:600; font-size:14px; }
-.badge.ok { background:var(--ok); } .badge.bad { background:var(--bad); }
-section { background:#fff; border:1px solid var(--line); border-radius:10px; padding:18px 20px; margin-bottom:18px; }
+{{ style|safe }}
 details { border-bottom:1px solid var(--line); } details:last-child { border-bottom:0; }
 summary { display:grid; grid-template-columns:52px minmax(0,1fr) 74px 64px minmax(0,1fr) 82px; gap:10px;
   padding:7px 0; cursor:pointer; list-style:none; align-items:baseline; }

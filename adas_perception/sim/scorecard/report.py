@@ -14,6 +14,7 @@ from adas_perception.sim.scorecard.page import PAGE
 from adas_perception.sim.scorecard.play import Result
 from adas_perception.sim.scorecard.score import Scorecard
 from adas_perception.sim.scorecard.trace import Trace
+from adas_perception.sim.style import STYLE
 
 _POINTS = 300
 # Columns that are plotted, with their factor and digits.
@@ -52,6 +53,7 @@ def write_report(card: Scorecard, path: Path) -> None:
     page = Environment(autoescape=True).from_string(PAGE)
     first = card.conditions[0]
     text = page.render(
+        style=STYLE,
         groups=groups,
         traces=runs,
         plotly=get_plotlyjs() if runs else "",
