@@ -14,6 +14,7 @@ from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.lane_network import LaneSpec
 from adas_perception.perception.lanes import LaneFinder, LaneParams
 from adas_perception.perception.objects import DetectorSpec, ObjectDetector
+from adas_perception.perception.pace import Pace
 from adas_perception.perception.radar import RadarClusterer, RadarParams
 from adas_perception.perception.ultrasonic import UltrasonicParams, UltrasonicRing
 from adas_perception.types import EgoState, Image, RadarScan, UltrasonicEcho
@@ -35,6 +36,7 @@ class Perception:
         self._lane_model, self._object_model = str(values.get("lane_model", "lane_v2")), values.get("object_model", "")
         known = LaneParams().__dataclass_fields__
         self._params = LaneParams.from_mapping({n: v for n, v in values.items() if n in known}, "lane_object")
+        self._pace = Pace(float(values.get("object_period_s", 0.1)))
         self._camera: CameraModel | None = None
         self._lane_net: tuple[LaneSpec, Backend] | None = None
         self._finder: LaneFinder | None = None
@@ -59,7 +61,7 @@ class Perception:
         if self._finder is None:
             self._finder = self._open(self._camera)
         yield "lanes", self._finder.step(image, ego)
-        if self._detector is not None:
+        if self._detector is not None and self._pace.due(image.stamp_ns):
             yield "detections", self._detector.detect(image)
         self.picture_ms.append(1e3 * (time.perf_counter() - began))
 

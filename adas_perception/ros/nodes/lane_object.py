@@ -26,6 +26,7 @@ from adas_perception.perception.lane_network import LaneSpec
 from adas_perception.perception.lanes import LaneFinder, LaneParams
 from adas_perception.perception.objects import DetectorSpec, ObjectDetector
 from adas_perception.perception.overlay import draw_lanes
+from adas_perception.perception.pace import Pace
 from adas_perception.ros import convert
 from adas_perception.ros.frames import publish_frames
 from adas_perception.ros.node import AdasNode
@@ -35,7 +36,6 @@ from adas_perception.types import Detections, Image, LaneLines, Level, seconds
 SILENT_S = 0.5
 OVERLAY_PERIOD_S = 0.2
 JPEG_QUALITY = 80
-HALF_A_PICTURE_S = 0.015
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ class LaneObjectNode(AdasNode):
         self._camera: CameraModel | None = None
         self._finder: LaneFinder | None = None
         self._seen_boxes: Detections | None = None
-        self._seen_ns = self._overlay_ns = self._offered_ns = 0
+        self._seen_ns = self._overlay_ns = 0
+        self._pace = Pace(self.params.object_period_s)
         self._boxes = self._start("boxes", self._see_boxes) if self._detector else None
         self._pictures = self._start("lanes", self._see_lanes)
         self._create_topics()
@@ -173,10 +174,7 @@ class LaneObjectNode(AdasNode):
         self.figures["network_ms"] = self._lane_net.last_ms
         self.figures["lanes_ms"] = 1e3 * (time.perf_counter() - began)
         self._seen_ns = self.now_ns()
-        waited_s = seconds(image.stamp_ns - self._offered_ns)
-        # A clock that went back must not silence the boxes.
-        if self._boxes is not None and not 0.0 <= waited_s < self.params.object_period_s - HALF_A_PICTURE_S:
-            self._offered_ns = image.stamp_ns
+        if self._boxes is not None and self._pace.due(image.stamp_ns):
             self._boxes.offer(image)
         self._show(image, finder.camera, lanes)
 
