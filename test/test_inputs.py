@@ -4,6 +4,8 @@ import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adas_perception.params import Vehicle
 from adas_perception.safety.faults import (
@@ -18,7 +20,7 @@ from adas_perception.safety.faults import (
     FaultKind,
     affected,
 )
-from adas_perception.safety.inputs import Channel, InputParams
+from adas_perception.safety.inputs import Channel, InputParams, Order
 from adas_perception.safety.pace import Pace, PaceParams, jumped
 from adas_perception.safety.watch import Watch, WatchParams
 from adas_perception.types import (
@@ -410,3 +412,34 @@ def test_an_overload_ends_after_cycles_in_time():
 def test_what_a_fault_takes_away(kind, subject, lost):
     assert affected([Fault(kind, subject)]) == lost
     assert affected([]) == set()
+
+
+# --- order --------------------------------------------------------------------------------------------------
+
+
+def test_each_sample_counts_once_and_in_order():
+    order = Order(5)
+    assert [stamp for stamp in (10, 20, 20, 15, 30, 25, 31) if order.follows(stamp)] == [10, 20, 30, 31]
+
+
+def test_a_sender_with_an_older_clock_is_believed_once_it_has_proven_its_order():
+    order = Order(3)
+    assert order.follows(100)
+    assert [order.follows(stamp) for stamp in (1, 2, 3, 4, 4, 5)] == [False, False, True, True, False, True]
+
+
+def test_what_is_refused_in_disorder_proves_nothing():
+    order = Order(3)
+    order.follows(100)
+    assert not any(order.follows(stamp) for stamp in (2, 1, 2, 2, 1, 2))
+
+
+@given(st.lists(st.integers(0, 9), max_size=60))
+def test_what_is_accepted_is_newer_or_ends_a_row_of_three_in_order(stamps):
+    order, last = Order(3), -1
+    for i, stamp in enumerate(stamps):
+        if order.follows(stamp):
+            assert stamp > last or stamps[i - 2] < stamps[i - 1] < stamp
+            last = stamp
+        else:
+            assert stamp <= last

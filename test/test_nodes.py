@@ -150,6 +150,14 @@ def test_a_radar_cloud_that_is_cut_is_rejected(rig):
     rejection(r, "radar", "radar/front", "5 bytes", lambda: clouds.publish(cut))
 
 
+def test_targets_that_come_twice_go_no_further_than_in_the_monitor(rig):
+    r = rig()
+    r.stack.start("fusion")
+    clouds = r.publisher("radar/targets", PointCloud2)
+    same = convert.from_targets(t.RadarTargets(1, "front", ()))
+    rejection(r, "fusion", "radar/targets", "twice or out of order", lambda: clouds.publish(same))
+
+
 def test_nan_in_a_radar_cloud_costs_one_point_not_the_scan(rig):
     r = rig()
     r.stack.start("radar")

@@ -12,25 +12,29 @@ from sensor_msgs.msg import Joy, PointCloud2
 
 from adas_perception.params import Params
 from adas_perception.ros import convert
-from adas_perception.ros.node import AdasNode
+from adas_perception.ros.node import AdasNode, in_order
 from adas_perception.types import Decision, DriverInput, EgoState, FunctionState, Level
 
 PERIOD_S = 0.05
 
 
 class VehicleNode(AdasNode):
-    """A node that hears the car and its driver."""
+    """A node that hears the car and its driver; ``check`` turns bad samples away, the monitor has its own."""
 
-    def __init__(self, name: str, kind: type[Params]) -> None:
+    def __init__(self, name: str, kind: type[Params], check: Callable[..., Any] = in_order) -> None:
         super().__init__(name, kind)
         self._joy: Joy | None = None
-        self.driver = self.listen("vehicle/driver", Joy, self._to_driver)
-        self.ego = self.listen("vehicle/odometry", Odometry, self._to_ego)
+        self._checked_driver = check(self._to_driver)
+        self.driver = self.listen("vehicle/driver", Joy, self._take_driver)
+        self.ego = self.listen("vehicle/odometry", Odometry, check(self._to_ego))
+
+    def _take_driver(self, message: Joy) -> DriverInput:
+        driver: DriverInput = self._checked_driver(message)
+        self._joy = message  # what the odometry has no field for
+        return driver
 
     def _to_driver(self, message: Joy) -> DriverInput:
-        driver = convert.to_driver(message)
-        self._joy = message
-        return driver
+        return convert.to_driver(message)
 
     def _to_ego(self, message: Odometry) -> EgoState:
         return convert.to_ego(message, self._joy)
@@ -48,7 +52,7 @@ class FunctionNode(VehicleNode):
     def listen_scene(self) -> None:
         """Subscribe to objects and lane lines."""
         self.objects = self.listen("objects", PointCloud2, convert.to_objects, self.on_objects)
-        self.lanes = self.listen("lanes", PointCloud2, convert.to_lanes, self.on_lanes)
+        self.lanes = self.listen("lanes", PointCloud2, in_order(convert.to_lanes), self.on_lanes)
 
     def on_objects(self, _: Any) -> None:
         """Called when objects arrive."""

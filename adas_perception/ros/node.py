@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -17,11 +17,29 @@ from rclpy.task import Future
 from adas_perception.limits import Limits, load_limits
 from adas_perception.params import NAMESPACE, ParameterError, Params
 from adas_perception.resources import config_path
+from adas_perception.safety.inputs import InputParams, Order
 from adas_perception.types import Level, seconds
 
 HEARTBEAT_PERIOD_S = 0.1
 P = TypeVar("P", bound=Params)
 T = TypeVar("T")
+
+
+def in_order(convert: Callable[[Any], T]) -> Callable[[Any], T]:
+    """Return ``convert`` so that it refuses what is not newer than the sample before, of the same sensor.
+
+    The safety monitor refuses the same samples; no function may use what it refuses.
+    """
+    orders: dict[str, Order] = {}
+
+    def checked(message: Any) -> T:
+        sample: Any = convert(message)
+        order = orders.setdefault(getattr(sample, "sensor", ""), Order(InputParams().resync_samples))
+        if not order.follows(sample.stamp_ns):
+            raise ValueError("twice or out of order")
+        return cast(T, sample)
+
+    return checked
 
 
 class Input(Generic[T]):

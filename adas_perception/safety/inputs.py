@@ -31,6 +31,31 @@ class InputParams(Params):
     resync_samples: int = param(5, "refused samples in order that start a new order", low=2, high=50)
 
 
+class Order:
+    """Whether samples come in the order of their stamps: each once, and none older than the one before.
+
+    A sender that has restarted with an older clock is believed once ``resync_samples`` have proven its order.
+    """
+
+    def __init__(self, resync_samples: int) -> None:
+        self._resync = resync_samples
+        self._last_ns: int | None = None
+        self._refused_ns: int | None = None
+        self._proven = 0
+
+    def follows(self, stamp_ns: int) -> bool:
+        """Return whether the next sample may be used."""
+        newer = self._last_ns is None or stamp_ns > self._last_ns
+        if not newer:
+            proves = self._refused_ns is not None and stamp_ns > self._refused_ns
+            self._proven = self._proven + 1 if proves else 1
+            self._refused_ns = stamp_ns
+            if self._proven < self._resync:
+                return False
+        self._last_ns, self._refused_ns, self._proven = stamp_ns, None, 0
+        return True
+
+
 class Channel:
     """One input, judged sample by sample."""
 
@@ -40,16 +65,13 @@ class Channel:
         self._same = 0
         self._last: Hashable = None
         self._heard: deque[int] = deque()
-        self._stamp_ns: int | None = None
-        self._refused_ns: int | None = None
-        self._in_order = 0
+        self._order = Order(params.resync_samples)
         self._heard_ns: int | None = None
         self._since_ns: int | None = None
 
     def restart(self, now_ns: int) -> None:
         """Begin anew after the clock has jumped: the old stamps mean nothing any more."""
-        self._stamp_ns = self._refused_ns = None
-        self._in_order = 0
+        self._order = Order(self._p.resync_samples)
         self._heard.clear()
         if self._heard_ns is not None:
             self._heard_ns = self._since_ns = now_ns
@@ -66,7 +88,7 @@ class Channel:
             self._score = min(self._score + 1.0, 2.0 * self._p.bad_limit)
             return False
         self._score = max(self._score - self._p.bad_leak, 0.0)
-        self._stamp_ns, self._heard_ns = stamp_ns, now_ns
+        self._heard_ns = now_ns
         self._since_ns = now_ns if self._since_ns is None else self._since_ns
         self._heard.append(now_ns)
         self._forget(now_ns)
@@ -91,16 +113,8 @@ class Channel:
 
     def _timely(self, now_ns: int, stamp_ns: int) -> bool:
         """Return whether a stamp is neither late nor of the future and follows the one before."""
-        if not -FUTURE_TOLERANCE_S <= seconds(now_ns - stamp_ns) <= self._p.late_s:
-            return False
-        if self._stamp_ns is None or stamp_ns > self._stamp_ns:
-            self._in_order, self._refused_ns = 0, None
-            return True
-        follows = self._refused_ns is not None and stamp_ns > self._refused_ns
-        self._in_order = self._in_order + 1 if follows else 1
-        self._refused_ns = stamp_ns
-        # A sender that has restarted with an older clock is believed once it has proven its order.
-        return self._in_order >= self._p.resync_samples
+        in_time = -FUTURE_TOLERANCE_S <= seconds(now_ns - stamp_ns) <= self._p.late_s
+        return in_time and self._order.follows(stamp_ns)
 
     def _forget(self, now_ns: int) -> None:
         oldest_ns = now_ns - nanoseconds(RATE_WINDOW_S)

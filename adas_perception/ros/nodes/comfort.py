@@ -11,6 +11,7 @@ from adas_perception.functions.bsd import Bsd, BsdParams
 from adas_perception.perception.ultrasonic import SENSORS
 from adas_perception.ros import convert
 from adas_perception.ros.function_node import PERIOD_S, FunctionNode, SceneNode
+from adas_perception.ros.node import in_order
 
 
 class BsdNode(SceneNode):
@@ -18,7 +19,7 @@ class BsdNode(SceneNode):
 
     def __init__(self) -> None:
         super().__init__("bsd", BsdParams, Bsd, requests=False)
-        self.listen("radar/targets", PointCloud2, convert.to_targets, self._core.hear, depth=10)
+        self.listen("radar/targets", PointCloud2, in_order(convert.to_targets), self._core.hear, depth=10)
 
 
 class ApaNode(FunctionNode):

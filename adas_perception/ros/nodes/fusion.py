@@ -14,6 +14,7 @@ from adas_perception.perception.tracking import Fusion, FusionParams
 from adas_perception.ros import convert
 from adas_perception.ros.function_node import VehicleNode
 from adas_perception.ros.markers import markers
+from adas_perception.ros.node import in_order
 from adas_perception.types import Detections, RadarTargets
 
 PERIOD_S = 0.05
@@ -40,7 +41,7 @@ class FusionNode(VehicleNode):
         self._step_now = self.cycle(PERIOD_S, self._step)
         self.listen("camera/camera_info", CameraInfo, self._to_camera)
         self.listen("detections", Detection2DArray, self._to_detections)
-        self.listen("radar/targets", PointCloud2, convert.to_targets, self._on_targets)
+        self.listen("radar/targets", PointCloud2, in_order(convert.to_targets), self._on_targets)
 
     def _to_camera(self, message: CameraInfo) -> None:
         self._camera = convert.to_camera(message, self.params.camera)

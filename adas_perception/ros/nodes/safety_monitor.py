@@ -39,7 +39,7 @@ class SafetyMonitorNode(VehicleNode):
     """A cycle at a fixed rate, and at once when an urgent request arrives."""
 
     def __init__(self) -> None:
-        super().__init__("safety_monitor", SafetyMonitorParams)
+        super().__init__("safety_monitor", SafetyMonitorParams, check=lambda convert: convert)
         self._chain = SafetyChain(self.params.monitor, self.limits(), self.params.vehicle)
         self._requests: dict[Function, Request] = {}
         self._states: dict[Function, FunctionState] = {}
