@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cProfile
 import pstats
+import statistics
 import sys
 import time
 
@@ -41,12 +42,15 @@ def main(names: str) -> None:
     """Drive the runs once for the clock and once for the profile."""
     cases = [case for row in load_rows() for case in row.cases if case.id in names.split(",")]
     play(cases[0], Conditions(), "none")
+    factors = []
     for case in cases:
         start = time.process_time()
         trace = play(case, Conditions(), "*").trace
         spent = time.process_time() - start
         simulated = float(trace["time_s"][-1]) if trace else 0.0
-        print(f"{case.id}: {simulated:5.1f} s simulated, {simulated / spent:5.0f} times real time")
+        factors.append(simulated / spent)
+        print(f"{case.id}: {simulated:5.1f} s simulated, {factors[-1]:5.0f} times real time")
+    print(f"median: {statistics.median(factors):.0f} times real time")
     profile = cProfile.Profile()
     profile.enable()
     for case in cases:
