@@ -210,3 +210,14 @@ def test_top_view_puts_left_on_the_left_and_warns_on_its_side() -> None:
     assert columns.max() < 120
     warned = draw_top_view(240, 360, blind_spots=(False, True))
     assert np.flatnonzero((warned != empty).any(axis=(0, 2))).min() > 120
+
+
+def test_the_driver_was_told_each_alert_once_in_words(record: Record, tmp_path: Path) -> None:
+    states = (
+        StateChange(1.0, "lka", "READY", "IN_LANE", 0),
+        StateChange(2.0, "lka", "WARN", "DEPARTURE", 1),
+        StateChange(2.2, "lka", "ACTIVE", "DEPARTURE", 1),
+    )
+    page = write_report(replace(record, states=states, frames=()), tmp_path).read_text()
+    assert page.count("<b>Lane departure</b>") == 1
+    assert "<b>" not in write_report(replace(record, states=states[:1], frames=()), tmp_path).read_text()

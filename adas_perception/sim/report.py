@@ -81,9 +81,13 @@ def _render(record: Record) -> str:
 
 def _told(record: Record) -> list[tuple[float, Alert]]:
     """Return when which alert began, from the states that the functions and the monitor went through."""
-    table = load_alerts(config_path("alerts.yaml"))
-    found = ((s.time_s, find(table, Situation(s.function, s.state, s.reason))) for s in record.states)
-    return [(time_s, alert) for time_s, alert in found if alert is not None]
+    table, now, told = load_alerts(config_path("alerts.yaml")), dict[str, Alert | None](), []
+    for change in record.states:
+        before, alert = now.get(change.function), find(table, Situation(change.function, change.state, change.reason))
+        now[change.function] = alert
+        if alert is not None and (before is None or alert.en != before.en):
+            told.append((change.time_s, alert))
+    return told
 
 
 def _details(info: Any) -> list[tuple[str, str]]:
