@@ -55,12 +55,11 @@ class Outcome:
     """What happened: the mode reached, the strongest request, and complaints.
 
     ``seen_s`` passed from the fault to its detection (NaN: none needed), ``back_s`` until the process was heard again
-    (NaN: not within the drive), ``wall_s`` meanwhile for people: the clock of a drive waits for the stack.
+    (NaN: not within the drive), both by the clock of the drive, which waits for the stack.
     """
 
     seen_s: float
     back_s: float
-    wall_s: float
     mode: str
     strongest_mps2: float
     complaints: tuple[str, ...]
@@ -82,10 +81,9 @@ def run_faults(out: Path, pattern: str = "", hogs: int = 0) -> int:
     for case in chosen:
         outcome = play(case, out / case.name.replace(": ", "_").replace(" ", "_"))
         passed += not outcome.complaints
-        seen, back, wall = (_shown(moment) for moment in (outcome.seen_s, outcome.back_s, outcome.wall_s))
+        seen, back = (_shown(moment) for moment in (outcome.seen_s, outcome.back_s))
         word = "; ".join(outcome.complaints) or "pass"
-        times = f"seen {seen}, back {back} ({wall} of wall time)"
-        figures = f"{times}, {outcome.mode}, strongest {outcome.strongest_mps2:.1f} m/s2"
+        figures = f"seen {seen}, back {back}, {outcome.mode}, strongest {outcome.strongest_mps2:.1f} m/s2"
         console.print(f"{case.name}: {figures}: {word}", soft_wrap=True)
     console.print(f"{passed} of {len(chosen)} passed")
     return 0 if passed == len(chosen) else 1
@@ -101,7 +99,7 @@ def play(case: Case, out: Path) -> Outcome:
     with _busy(case.hogs):
         status = drive_stack(Drive(case.scenario, out, kill=kill, halt=case.halt, revive=True))
     if status:
-        return Outcome(math.nan, math.nan, math.nan, "", 0.0, (f"the drive ended with status {status}",))
+        return Outcome(math.nan, math.nan, "", 0.0, (f"the drive ended with status {status}",))
     return judge(load_record(out), case)
 
 
@@ -146,16 +144,11 @@ def judge(record: Record, case: Case) -> Outcome:
         complaints.append("restarts into active")
     asked = s["accel_request_mps2"][np.isfinite(s["accel_request_mps2"])]
     strongest = float(asked.min()) if len(asked) else 0.0
-    return Outcome(seen, back - began, _wall_s(record), modes[-1].state if modes else "", strongest, tuple(complaints))
+    return Outcome(seen, back - began, modes[-1].state if modes else "", strongest, tuple(complaints))
 
 
 def _noted(record: Record, what: str) -> float:
     return next((note.time_s for note in record.notes if note.text.startswith(what)), math.nan)
-
-
-def _wall_s(record: Record) -> float:
-    said = next((note.text for note in record.notes if note.text.startswith("back")), "")
-    return float(said.rpartition(" after ")[2].removesuffix(" s")) if said else math.nan
 
 
 def outside_limits(record: Record) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from dataclasses import dataclass
 
 from adas_perception.can.bus import server_command, server_port
@@ -33,7 +32,7 @@ class MishapParams(BusParams):
 
 
 class Mishap:
-    """Strikes once; notes in the record when it did, when the victim was heard again, and after how much wall time.
+    """Strikes once; notes in the record when it did, and when the victim was heard again.
 
     The server of a closed bus starts again after 0.5 s.
     """
@@ -43,7 +42,6 @@ class Mishap:
         self._pid = params.kill_pid
         self._names = {BUS} if params.kill_name == BUS else {n.name for n in NODES if n.process == params.kill_name}
         self._struck_ns: int | None = None
-        self._struck_s = 0.0
         self._back = self._noted = False
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -56,7 +54,7 @@ class Mishap:
         """Strike when it is time, and open a closed bus again."""
         if self._pid and time_s >= self._p.kill_at_s:
             os.kill(self._pid, signal.SIGSTOP if self._p.halt else signal.SIGKILL)
-            self._pid, self._struck_ns, self._struck_s = 0, now_ns, time.monotonic()
+            self._pid, self._struck_ns = 0, now_ns
             recorder.note(time_s, f"killed {self._p.kill_name}")
         if self._struck_ns is None:
             return
@@ -65,8 +63,7 @@ class Mishap:
             self._server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if self._back and not self._noted:
             self._noted = True
-            wall_s = time.monotonic() - self._struck_s
-            recorder.note(time_s, f"back {self._p.kill_name} after {wall_s:.2f} s")
+            recorder.note(time_s, f"back {self._p.kill_name}")
 
     def close(self) -> None:
         """End the server, if the bus was opened again."""
