@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from adas_perception.functions.common import GRAVITY_MPS2
 from adas_perception.functions.threat import ThreatParams
@@ -93,7 +94,12 @@ def _with(threat: ThreatParams, braking: float, warning: float) -> ThreatParams:
     if braking < threat.friction:
         braking = _down(braking)
     driver = min(threat.driver_mps2, max(_down(warning) * GRAVITY_MPS2, 1.0))
-    return replace(threat, friction=braking, driver_mps2=driver)
+    return _replaced(threat, braking, driver)
+
+
+@lru_cache(maxsize=32)  # friction changes in steps and seldom; checking all parameters again every cycle costs more
+def _replaced(threat: ThreatParams, friction: float, driver_mps2: float) -> ThreatParams:
+    return replace(threat, friction=friction, driver_mps2=driver_mps2)
 
 
 def _down(friction: float) -> float:

@@ -16,6 +16,7 @@ from adas_perception.safety.freshness import FUTURE_TOLERANCE_S
 from adas_perception.types import nanoseconds, seconds
 
 RATE_WINDOW_S = 1.0
+RATE_WINDOW_NS = nanoseconds(RATE_WINDOW_S)
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,6 @@ class Channel:
         return in_time and self._order.follows(stamp_ns)
 
     def _forget(self, now_ns: int) -> None:
-        oldest_ns = now_ns - nanoseconds(RATE_WINDOW_S)
+        oldest_ns = now_ns - RATE_WINDOW_NS
         while self._heard and self._heard[0] <= oldest_ns:
             self._heard.popleft()
