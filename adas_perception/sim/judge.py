@@ -43,7 +43,7 @@ def verdicts(record: Record) -> tuple[Verdict, ...]:
     """Judge a drive; an empty record fails."""
     if len(record.signals["time_s"]) == 0:
         return (Verdict("Drive recorded", "0 ticks", "> 0", False),)
-    return (*_driving(record), *_modes(record), *_timing(record))
+    return (*_driving(record), *_parking(record), *_modes(record), *_timing(record))
 
 
 def figures(record: Record) -> tuple[tuple[str, str], ...]:
@@ -62,10 +62,12 @@ def figures(record: Record) -> tuple[tuple[str, str], ...]:
 
 def _driving(record: Record) -> tuple[Verdict, ...]:
     s = record.signals
+    # Who parks leaves his lane and comes near to others.
+    drives = s["time_s"] < _parks_from(record)
     contacts = int(np.count_nonzero(np.diff(s["contact"], prepend=0.0) > 0.5))
-    gap = _smallest(s["gap_m"])
+    gap = _smallest(s["gap_m"][drives])
     decel = float(np.max(-s["accel_mps2"]))
-    inside = float(np.min(np.minimum(s["to_left_m"], s["to_right_m"])))
+    inside = float(np.min(np.minimum(s["to_left_m"], s["to_right_m"])[drives], initial=np.inf))
     lateral = float(np.max(np.abs(s["speed_mps"] * s["yaw_rate_radps"])))
     beyond = f"{inside:.2f} m inside" if inside >= 0 else f"{-inside:.2f} m over the line"
     rows = [Verdict("Contacts", str(contacts), "0", contacts == 0)]
@@ -82,13 +84,29 @@ def _driving(record: Record) -> tuple[Verdict, ...]:
     )  # fmt: skip
 
 
+def _parks_from(record: Record) -> float:
+    """Return when the driver has confirmed a slot, infinity when he has not."""
+    return next((s.time_s for s in record.states if s.function == "apa" and s.state == "CONFIRMED"), float("inf"))
+
+
+def _parking(record: Record) -> tuple[Verdict, ...]:
+    """Judge how parking has ended; nothing when no slot was confirmed."""
+    if _parks_from(record) == float("inf"):
+        return ()
+    end = [s for s in record.states if s.function == "apa"][-1]
+    return (Verdict("Parking", f"{end.state} {end.time_s - _parks_from(record):.0f} s", "DONE", end.state == "DONE"),)
+
+
 def _modes(record: Record) -> tuple[Verdict, ...]:
     """Judge how long the stack was whole; nothing when no monitor was heard."""
     changes = [s for s in record.states if s.function == "safety"]
     if not changes:
         return ()
     ends = [change.time_s for change in changes[1:]] + [float(record.signals["time_s"][-1])]
-    lost = sum(end - c.time_s for c, end in zip(changes, ends, strict=True) if c.state != "NORMAL")
+    # A car that stands across the street sees no lanes.
+    until = _parks_from(record)
+    lost = sum(max(min(end, until) - c.time_s, 0.0) for c, end in zip(changes, ends, strict=True)
+               if c.state != "NORMAL")  # fmt: skip
     return (Verdict("Time in another mode than NORMAL", f"{lost:.1f} s", "0.0 s", lost <= 0.0),)
 
 

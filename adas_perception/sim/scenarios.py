@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adas_perception.sim.driver import Button, DriverScript, Phase
 from adas_perception.sim.road import Road
@@ -125,10 +125,21 @@ def free_road() -> Scenario:
     return _straight("free_road", "Free road", 10.0, 80.0)
 
 
+def parking() -> Scenario:
+    """60 s: past a row of parked cars at 15 km/h, then into the free slot at a right angle to the street."""
+    # The rows of the scorecard are built from the parts of this module.
+    from adas_perception.sim.scorecard.manoeuvres.parking import Parking
+
+    run = Parking(kind="perpendicular", extra_m=1.2, gap_m=1.0, speed_kmh=15.0, thing="none")
+    chapters = ((0.0, "past the row"), (run.stop_s - 2.0, "stop, confirm"), (run.go_s, "let go: it parks"))
+    return replace(run.stage().scenario, name="parking", title="Parking", duration_s=60.0, chapters=chapters)
+
+
 SCENARIOS: dict[str, Callable[[], Scenario]] = {
     build.__name__: build
     for build in (
-        demo, short_follow, short_brake, short_stopped, short_cut_in, short_drift, short_blind_spot, free_road
+        demo, short_follow, short_brake, short_stopped, short_cut_in, short_drift, short_blind_spot, free_road,
+        parking,
     )
 }  # fmt: skip
 

@@ -92,9 +92,13 @@ class LocalMap:
         """Return the points (N, 2) of all that the body can touch."""
         return self._xy[~self._low]
 
-    def found_since(self, since_ns: int) -> Array:
-        """Return the points (N, 2) that echoes have brought since a time: known to exist, their place less so."""
-        return self._xy[(self._born_ns > since_ns) & ~self._low]
+    def found_since(self, since_ns: int, sure: bool = False) -> Array:
+        """Return the points (N, 2) that echoes have brought since a time: known to exist, their place less so.
+
+        With ``sure`` only those that were heard again and again.
+        """
+        found = (self._born_ns > since_ns) & ~self._low
+        return self._xy[found & (self._weight >= _MOST) if sure else found]
 
     @property
     def low(self) -> Array:

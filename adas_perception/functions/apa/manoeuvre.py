@@ -9,7 +9,7 @@ from enum import Enum
 
 import numpy as np
 
-from adas_perception.functions.apa.geometry import Pose, along, trace
+from adas_perception.functions.apa.geometry import Array, Body, Pose, along, trace
 from adas_perception.functions.apa.local_map import Heard, LocalMap
 from adas_perception.functions.apa.plan import Path, Planner, Planning, Scene
 from adas_perception.functions.apa.search import SizeParams, edges, parked
@@ -23,6 +23,7 @@ from adas_perception.types import EgoState, Gear, nanoseconds
 _ROUND_M = 0.15 * np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)])
 # So near to the edges of a slot the side sensors may have missed something.
 _AT_EDGE_M = 0.08
+_POSES_M, _AHEAD = 0.1, 6
 
 
 class Phase(Enum):
@@ -47,6 +48,7 @@ class ManoeuvreParams(Params):
     known_replan_s: float = param(0.4, "the same before what the plan knows", unit="s", low=0.0, high=10.0)
     replans_max: int = param(12, "most plans of a manoeuvre", low=1, high=100)
     give_up_s: float = param(30.0, "a way blocked for so long is given up", unit="s", low=1.0, high=300.0)
+    changed_m: float = param(0.05, "a plan with a found thing so near is made anew", unit="m", low=0.0, high=0.3)
     off_path_m: float = param(0.4, "farther beside its path the car is lost", unit="m", low=0.05, high=2.0)
 
 
@@ -70,9 +72,11 @@ class Manoeuvre:
         self.moves = 0
         self.plans = 0
         self.path: Path = ()
+        self._poses: Array = np.empty((0, 3))
+        self._at = 0
         self._p, self._track, self._size = params, track, size
         self._vehicle, self._planner, self._map = vehicle, planner, chart
-        self._zones = Zones(zones, vehicle)
+        self._zones, self._body = Zones(zones, vehicle), Body.outline(vehicle)
         self._planning: Planning | None = None
         self._tracker: Tracker | None = None
         self._start = Pose(0.0, 0.0, 0.0)
@@ -105,8 +109,7 @@ class Manoeuvre:
 
     def poses(self) -> tuple[Pose, ...]:
         """Return the planned path in odometry, every 0.1 m."""
-        rows = trace(self._start, self.path, 0.1).tolist() if self.path else []
-        return tuple(Pose(*row) for row in rows)
+        return tuple(Pose(*row) for row in self._poses.tolist())
 
     # --- planning ---
 
@@ -161,6 +164,7 @@ class Manoeuvre:
         side = self.slot.frame.side
         self.path = tuple(piece._replace(curvature=side * piece.curvature) for piece in path)
         self._tracker = Tracker(self._track, self._vehicle, self._start, self.path)
+        self._poses, self._at = trace(self._start, self.path, _POSES_M), 0
         self._blocked_ns = self._clear_ns = None
         self._zones.reset()
         self.phase = Phase.DRIVING
@@ -176,8 +180,8 @@ class Manoeuvre:
         if self._off_path(ego, tracker):
             self.phase = Phase.LOST
             return self._stand(ego)
-        if self._map.raised_ns > self._plan_ns and self.plans < self._p.replans_max:
-            self.phase = Phase.PLANNING
+        if self.plans < self._p.replans_max and self._map_changed(ego):
+            self._blocked_ns, self.phase = now_ns, Phase.PLANNING
             return tracker.stop(ego)
         blocked = self.zone.zone is Zone.STOP
         if self.phase is Phase.DRIVING and not blocked:
@@ -226,6 +230,18 @@ class Manoeuvre:
             self.phase = Phase.NO_PATH
         elif abs(ego.speed_mps) < STANDING_MPS and since_s >= patience and self.plans < self._p.replans_max:
             self.phase = Phase.PLANNING
+
+    def _map_changed(self, ego: EgoState) -> bool:
+        """Tell whether the plan would not have been made with what the map knows now."""
+        if self._map.raised_ns > self._plan_ns:
+            return True
+        found = self._map.found_since(self._plan_ns, sure=True)
+        if not len(found):
+            return False
+        # A path may come by the same place twice, so the car is looked for a little ahead of where it was.
+        near = self._poses[self._at : self._at + _AHEAD]
+        self._at += int(np.argmin(np.hypot(near[:, 0] - ego.x_m, near[:, 1] - ego.y_m)))
+        return not self._body.free(self._poses[self._at :], found, self._p.changed_m).all()
 
     def _ahead_since(self, stamp_ns: int) -> bool:
         """Tell whether what lies ahead was known at a time."""

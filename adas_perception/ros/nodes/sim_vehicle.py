@@ -27,6 +27,7 @@ from adas_perception.can.codec import Codec
 from adas_perception.can.messages import LATERAL, sample_time_ms
 from adas_perception.params import ParameterError, param
 from adas_perception.perception.radar import RADARS
+from adas_perception.perception.ultrasonic import SENSORS
 from adas_perception.resources import config_path
 from adas_perception.ros import convert
 from adas_perception.ros.bus_port import open_link
@@ -45,7 +46,7 @@ from adas_perception.types import Image as Picture
 
 TICK_S = 0.025
 # Every how many ticks a sensor fires, and on which of them: the radar never on the tick of the camera.
-CAMERA, RADAR_FRONT, RADAR_CORNERS, ULTRASONIC, VIDEO = (2, 0), (2, 1), (4, 2), (4, 3), (4, 0)
+CAMERA, RADAR_FRONT, RADAR_CORNERS, VIDEO = (2, 0), (2, 1), (4, 2), (4, 0)
 # Real rangers are off at speed.
 ULTRASONIC_BELOW_MPS = 10.0
 READY_TIMEOUT_S = 60.0
@@ -114,6 +115,8 @@ class SimVehicleNode(AdasNode):
         odometry = self.listen("vehicle/odometry", Odometry, lambda m: convert.to_ego(m, None))
         boxes = self.listen("detections", Detection2DArray, convert.to_detections)
         self._awaited: tuple[Input[Any], ...] = (self.lanes, self.objects, odometry, boxes)
+        self._echoes = self.listen("parking/echoes", PointCloud2, lambda m: convert.to_echoes(m, SENSORS))
+        self._ranging = False
         for topic in STATES:
             self.listen(topic, DiagnosticArray, convert.to_state, self._on_state)
         self.listen("safety/state", DiagnosticArray, lambda m: m.status[0], self._on_safety)
@@ -233,7 +236,8 @@ class SimVehicleNode(AdasNode):
 
     def _behind(self, frames: int) -> list[str]:
         """Return the parts of the stack that have not caught up with the clock; a detector need not be there."""
-        heard = (i for i in self._awaited if i.value is not None)
+        awaited = (*self._awaited, self._echoes) if self._ranging else self._awaited
+        heard = (i for i in awaited if i.value is not None)
         late = [i.topic for i in heard if not fresh(i.value, self._stamp_ns, BEHIND_S)]
         return late + (["bus"] if self._lateral_frames <= frames else [])
 
@@ -251,7 +255,8 @@ class SimVehicleNode(AdasNode):
         if _fires(RADAR_CORNERS, tick):
             for name in RADARS[1:]:
                 self._radar[name].publish(convert.from_radar(world.radar(name)))
-        if _fires(ULTRASONIC, tick) and ego.speed_mps < ULTRASONIC_BELOW_MPS:
+        self._ranging = ego.speed_mps < ULTRASONIC_BELOW_MPS
+        if self._ranging:
             self._publish_ranges(world)
         return self._publish_picture(world, renderer) if _fires(CAMERA, tick) else None
 
