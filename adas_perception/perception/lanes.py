@@ -199,15 +199,23 @@ class LaneFinder:
 
     def step(self, image: Image, ego: EgoState | None = None) -> LaneLines:
         """Return the lines of a picture of the camera's size; ``ego`` lets the estimate follow the car's motion."""
-        return self._tracker.step(image.stamp_ns, self.infer(image.rgb), self._view, ego)
+        return self.follow(image, self.infer(image.rgb), ego)
+
+    def follow(self, image: Image, answer: FloatArray, ego: EgoState | None = None) -> LaneLines:
+        """Return the lines of a picture from the network's answer (6, h, w) to it; raises as ``infer`` does."""
+        self._check(image.rgb)
+        return self._tracker.step(image.stamp_ns, answer, self._view, ego)
 
     def infer(self, rgb: NDArray[np.uint8]) -> FloatArray:
         """Return the network's answer (6, h, w) to a picture.
 
         Raises ValueError when the picture has another size than the camera.
         """
+        self._check(rgb)
+        return self._network.answer(rgb)
+
+    def _check(self, rgb: NDArray[np.uint8]) -> None:
         height, width = rgb.shape[:2]
         if (width, height) != (self._mounted.width_px, self._mounted.height_px):
             size = f"{self._mounted.width_px} x {self._mounted.height_px}"
             raise ValueError(f"picture of {width} x {height} pixels, camera_info says {size}; correct one of them")
-        return self._network.answer(rgb)

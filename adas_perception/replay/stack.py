@@ -67,7 +67,7 @@ class Stack:
         """Yield a step at a time, once the car's motion is known; what arrives at one time is one step."""
         last_ns: int | None = None
         urgent = False
-        for arrival in arrivals:
+        for arrival in self._perception.ahead(arrivals):
             now_ns = arrival.now_ns
             if last_ns is not None and now_ns != last_ns and urgent:
                 yield from self._step(last_ns, FILL_S)
