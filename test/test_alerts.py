@@ -22,7 +22,7 @@ from adas_perception.alerts import (
     load_alerts,
     situations,
 )
-from adas_perception.functions import acc_states, aeb, bsd, lka
+from adas_perception.functions import acc_states, aeb_states, bsd, lka
 from adas_perception.functions.apa import states as apa_states
 from adas_perception.params import ParameterError
 from adas_perception.pipeline import load_pipeline
@@ -38,7 +38,7 @@ from adas_perception.sim.world import World
 TABLE = load_alerts(config_path("alerts.yaml"))
 ENUMS = {
     "acc": (acc_states.State, acc_states.Reason),
-    "aeb": (aeb.State, aeb.Reason),
+    "aeb": (aeb_states.State, aeb_states.Reason),
     "lka": (lka.State, lka.Reason),
     "bsd": (bsd.State, bsd.Reason),
     "apa": (apa_states.State, apa_states.Reason),

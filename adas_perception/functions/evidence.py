@@ -102,8 +102,11 @@ def _seen_mps(track: Track) -> float:
     """Return the speed over ground that is measured: for radar alone that along its line of sight, by Doppler.
 
     The rest of its velocity comes from places, and those of a guard rail's posts are easily taken for one another.
+    A camera alone measures none: the places of a parked car of which ever more shows seem to move.
     """
-    if Sensor.CAMERA in track.sources:
+    if track.sources == AGREED:
         return math.hypot(track.vx_mps, track.vy_mps)
+    if Sensor.RADAR not in track.sources:
+        return 0.0
     along = track.x_m * track.vx_mps + track.y_m * track.vy_mps
     return abs(along) / max(math.hypot(track.x_m, track.y_m), 1.0)

@@ -46,6 +46,7 @@ from adas_perception.types import (
 
 # The heading of slower objects is not read from their velocity.
 HEADING_SPEED_MPS = 2.0
+SURE_SIGMAS = 3.0
 # Speeds of vehicles across the road are published from this speed on.
 CREEP_MPS = {ObjectClass.UNKNOWN: 1.0, ObjectClass.CAR: 2.0}
 # A camera errs about a distance in the same way from picture to picture: so many of them tell no more than one, and
@@ -236,12 +237,18 @@ class Fusion:
         end_on = math.isfinite(point.width) and shows_end(x, y, yaw, size, seen.origin)
         life.confirm(seen, point, p.life, end_on)
         # Without Doppler a velocity is mostly the error of places.
-        if math.hypot(vx, vy) > HEADING_SPEED_MPS and Sensor.RADAR in life.sources:
+        if math.hypot(vx, vy) > HEADING_SPEED_MPS and Sensor.RADAR in life.sources and self._surely_moves(track):
             life.yaw_rad = math.atan2(vy, vx)
         if (size, yaw) != (life.size, life.yaw_rad):
             before = near_face(x, y, yaw, size, seen.origin, seen.kind)
             after = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
             self._states[track, kalman.PLACE] += (before.x_m - after.x_m, before.y_m - after.y_m)
+
+    def _surely_moves(self, track: int) -> bool:
+        """Return whether the velocity of a track is more than what is not known of it: what stands must not turn."""
+        velocity = self._states[track, kalman.VELOCITY]
+        spread = velocity @ self._covariances[track][kalman.VELOCITY, kalman.VELOCITY] @ velocity
+        return bool((velocity @ velocity) ** 2 > SURE_SIGMAS**2 * spread)
 
     def _begin(self, seen: Observations, point: Point, late_s: float, dark: Spans | None) -> None:
         p = self._params

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adas_perception.functions.aeb import State
+from adas_perception.functions.aeb_states import State
 from adas_perception.pipeline import Output, Pipeline
 from adas_perception.sim.driver import Cue
 from adas_perception.sim.suite import SensorSuite
