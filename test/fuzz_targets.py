@@ -22,6 +22,7 @@ from adas_perception.inference.backend import ModelError
 from adas_perception.inference.models import load_model_spec
 from adas_perception.limits import load_limits
 from adas_perception.params import Config, ParameterError
+from adas_perception.replay.bags import BagError, BagReader, BagWriter
 from adas_perception.replay.comma2k19 import SegmentError, iter_events
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
@@ -100,6 +101,17 @@ def segment(data: bytes) -> None:
         pass
 
 
+def bag(suffix: str) -> Target:
+    def target(data: bytes) -> None:
+        try:
+            with BagReader(_file(f"fuzz.{suffix}", data)) as reader:
+                list(reader.messages())
+        except BagError:
+            pass
+
+    return target
+
+
 def clouds(data: bytes) -> None:
     """A header of sizes and fields out of the first bytes, the rest the points."""
     from sensor_msgs.msg import PointCloud2, PointField
@@ -167,6 +179,16 @@ def _npy() -> bytes:
     return buffer.getvalue()
 
 
+def _bag(storage: str, suffix: str) -> bytes:
+    from sensor_msgs.msg import Range
+
+    path = folder() / storage
+    with BagWriter(path, storage) as writer:
+        for stamp_ns in (1, 2):
+            writer.write("/adas/ultrasonic/front_left", "sensor_msgs/msg/Range", stamp_ns, Range(range=1.5))
+    return next(path.glob(f"*.{suffix}")).read_bytes()
+
+
 def _jpeg() -> bytes:
     import cv2
 
@@ -180,6 +202,8 @@ TARGETS: dict[str, tuple[Target, bytes]] = {
     "asc log": (bus_log("asc"), b"date Mon Jan 1 10:00:00.000 am 2024\nbase hex  timestamps absolute\n"
                                 b"   1.000000 1  A0              Rx   d 8 00 11 22 33 44 55 66 77\n"),
     "blf log": (bus_log("blf"), b"LOGG" + struct.pack("<L", 144) + bytes(136) + b"LOBJ" + bytes(60)),
+    "mcap bag": (bag("mcap"), _bag("mcap", "mcap")),
+    "sqlite bag": (bag("db3"), _bag("sqlite3", "db3")),
     "YAML files": (yaml_files, (CONFIG / "vehicles" / "adas.yaml").read_bytes()),
     "DBC file": (dbc_file, b"\n".join((CONFIG / "adas.dbc").read_bytes().split(b"\n")[:16])),
     "recorded segment": (segment, _npy()),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +17,9 @@ from fuzz_targets import TARGETS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-SHARE = {"CAN frames": 73_900, "point clouds": 8_000, "pictures": 15_000, "YAML files": 1_000, "DBC file": 600,
-         "recorded segment": 800, "candump log": 250, "asc log": 250, "blf log": 200}  # fmt: skip
+SHARE = {"CAN frames": 73_350, "point clouds": 8_000, "pictures": 15_000, "YAML files": 1_000, "DBC file": 600,
+         "recorded segment": 800, "candump log": 250, "asc log": 250, "blf log": 200, "mcap bag": 400,
+         "sqlite bag": 150}  # fmt: skip
 TIMES = int(os.environ.get("ADAS_FUZZ", "1"))
 _CLOUD = "03000100340000040700010000000000"
 REGRESSIONS = [
@@ -81,6 +83,10 @@ def test_hypothesis_finds_nothing_either(name: str) -> None:
         TARGETS[name][0](data)
 
     run()
+
+
+def test_a_bag_whose_length_field_asks_for_more_memory_than_there_is() -> None:
+    TARGETS["mcap bag"][0]((Path(__file__).parent / "data" / "bags" / "broken_length.mcap").read_bytes())
 
 
 @pytest.mark.parametrize(("name", "data"), REGRESSIONS)

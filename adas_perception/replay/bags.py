@@ -110,9 +110,9 @@ def _one_error(path: Path) -> Iterator[None]:
     """Turn whatever a reader raises over broken bytes into one sentence."""
     try:
         yield
-    except (BagError, KeyboardInterrupt, MemoryError):
+    except BagError:
         raise
-    except Exception as error:  # each storage, codec and parser raises its own kind
+    except Exception as error:  # each storage, codec and parser raises its own kind; a wrong length asks for all memory
         raise BagError(
             f"{path}: not a readable bag ({_line(error)}); 'ros2 bag reindex' mends a recording that was cut off"
         ) from None
