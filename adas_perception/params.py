@@ -11,7 +11,6 @@ import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -61,7 +60,7 @@ class Params:
         place = where or cls.__name__
         if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
             raise ParameterError(f"{place}: expected a mapping of names to values, not {values!r}")
-        types = _types(cls)
+        types = get_type_hints(cls)
         known = {f.name: f for f in fields(cls)}
         arguments: dict[str, Any] = {}
         for name, value in values.items():
@@ -89,11 +88,6 @@ class Params:
                 yield from value.flat(f"{prefix}{f.name}.")
             else:
                 yield f"{prefix}{f.name}", value, f
-
-
-@cache
-def _types(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
 
 
 def _kind_name(kind: Any) -> str:
