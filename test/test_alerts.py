@@ -64,7 +64,7 @@ WARNINGS = {
     ("lka", "DEGRADED"): ("ONE_LINE", "NO_LINES", "LANE_WIDTH", "LANES_STALE", *HANDS),
     ("lka", "OFF"): ("EGO_STALE", "DRIVER_STALE", "HANDS_OFF_END"),
     ("bsd", "WARN"): ("OCCUPIED", "INDICATED"),
-    ("bsd", "OFF"): ("EGO_STALE", "OBJECTS_STALE"),
+    ("bsd", "OFF"): ("EGO_STALE", "OBJECTS_STALE", "REAR_RADARS_STALE"),
     ("apa", "SEARCH"): ("SENSOR_SILENT",),
     ("apa", "OFFERED"): ("SENSOR_SILENT", "STOP_FIRST", "NO_PATH"),
     ("apa", "ABORTED"): ABORTS,
