@@ -37,7 +37,8 @@ def test_left_and_right_mirror_each_other():
     for name in (n for n in SENSORS if "_left" in n):
         (left,) = ring((name, 1.0)).echoes(NOW).points
         (right,) = ring((name.replace("_left", "_right"), 1.0)).echoes(NOW).points
-        assert (left.x_m, left.y_m) == pytest.approx((right.x_m, -right.y_m), abs=1e-4)  # mounting angles have five decimals
+        # Mounting angles have five decimals.
+        assert (left.x_m, left.y_m) == pytest.approx((right.x_m, -right.y_m), abs=1e-4)
 
 
 @pytest.mark.parametrize("bad", [-1.0, -0.001, math.nan, -math.inf])
