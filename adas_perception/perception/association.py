@@ -17,7 +17,9 @@ from adas_perception.perception.faces import Face
 from adas_perception.perception.measurement import Observations, Point
 from adas_perception.types import FloatArray
 
-FORBIDDEN = 1e6
+# Among pairs that compete one costs this more whose track the kind of sensor has not known yet: a post of a guard rail
+# that radar sees is hardly ever what a box shows (-2 ln of 0.05).
+SURPRISE = 6.0
 # What is seen of an object lies this much nearer than its middle at most.
 FACE_M = 2.5
 
@@ -54,13 +56,15 @@ class _End(NamedTuple):
 def assign(
     states: Sequence[Sequence[float]], covariances: FloatArray, faces: Sequence[Face], seen: Observations,
     late_s: float, gate: float, possible: Callable[[int, Point], bool] | None = None,
+    known: Callable[[int], bool] | None = None,
 ) -> list[Pair]:  # fmt: skip
     """Return the best pairs whose squared distance is below ``gate``, the tracks taken as they were ``late_s`` ago.
 
-    ``faces`` is what is seen of every track, ``possible`` tells whether a pair may be made at all. The logarithm of
-    the determinant keeps a vague track from taking the observation of a sharp one.
+    ``faces`` is what is seen of every track, ``possible`` tells whether a pair may be made at all, ``known`` whether
+    this kind of sensor knows a track. The logarithm of the determinant keeps a vague track from taking the observation
+    of a sharp one. Two poor pairs are no better than one good one: what is left over may be nothing or something new.
     """
-    pairs, costs = [], []
+    pairs, costs, dearest = [], [], -math.inf
     for track, (state, covariance, face) in enumerate(zip(states, covariances.tolist(), faces, strict=True)):
         end = _end(state, covariance, face, late_s)
         for number, point in enumerate(seen.points):
@@ -73,15 +77,17 @@ def assign(
             dv = point.speed - (point.ray_x * end.vx + point.ray_y * end.vy)
             distance, determinant = _distance2(dx, dy, dv, end, point)
             if distance < gate:
+                vague = math.log(determinant)
+                dearest = max(dearest, gate + vague)
                 pairs.append(Pair(track, number, dx, dy, dv))
-                costs.append(distance + math.log(determinant))
+                costs.append(distance + vague + (SURPRISE if known is not None and not known(track) else 0.0))
     if len({pair.track for pair in pairs}) == len(pairs) == len({pair.point for pair in pairs}):
         return pairs  # nobody competes
-    cost = np.full((len(states), len(seen.points)), FORBIDDEN)
+    cost = np.full((len(states), len(seen.points)), dearest)
     for pair, value in zip(pairs, costs, strict=True):
-        cost[pair.track, pair.point] = value
+        cost[pair.track, pair.point] = min(value, dearest)
     chosen = set(zip(*(side.tolist() for side in linear_sum_assignment(cost)), strict=True))
-    return [pair for pair in pairs if (pair.track, pair.point) in chosen]
+    return [pair for pair in pairs if (pair.track, pair.point) in chosen and cost[pair.track, pair.point] < dearest]
 
 
 def guess_reaches(

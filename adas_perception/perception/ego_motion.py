@@ -10,6 +10,8 @@ from adas_perception.types import EgoState, seconds
 
 # Samples kept: more than one second of a 100 Hz source.
 HISTORY = 128
+# Slower cars turn in places and out of them, and tell nothing of the road's bend.
+BEND_SPEED_MPS = 5.0
 
 
 class Pose(NamedTuple):
@@ -51,6 +53,12 @@ class EgoMotion:
             raise LookupError("the motion of the car is asked for before its first sample")
         ego, pose = next((s for s in reversed(self._samples) if s[0].stamp_ns <= stamp_ns), self._samples[0])
         return _drive(pose, ego.speed_mps, ego.yaw_rate_radps, seconds(stamp_ns - ego.stamp_ns))
+
+
+    def bend(self) -> float | None:
+        """Return the curvature (1/m, positive to the left) of the road as the car drives it now, if that shows it."""
+        ego, _ = self._samples[-1]
+        return ego.yaw_rate_radps / ego.speed_mps if ego.speed_mps > BEND_SPEED_MPS else None
 
 
 def _drive(pose: Pose, speed_mps: float, yaw_rate_radps: float, dt_s: float) -> Pose:

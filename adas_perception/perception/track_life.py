@@ -76,7 +76,8 @@ LOG_ODDS_MAX = log_odds(SCORE_MAX)
 class Life:
     """What a track is; ``votes`` is how firmly its class is known, ``seen_ns`` the stamp of its last hit,
     ``hidden_ns`` that of the last cycle in which something hid it. ``sources`` are the kinds of sensors that know it;
-    ``newcomer`` is how often, and when last, another kind has lately seen it.
+    ``newcomer`` is how often, and when last, another kind has lately seen it; ``headed`` whether its motion has shown
+    its heading.
 
     It changes in place: copies of every track in every sensor cycle would cost more than the filter.
     """
@@ -92,6 +93,7 @@ class Life:
     seen_ns: int
     confirmed: bool = False
     hidden_ns: int = 0
+    headed: bool = False
     newcomer: tuple[int, int] = (0, 0)
 
     @property

@@ -47,6 +47,8 @@ from adas_perception.types import (
 # The heading of slower objects is not read from their velocity.
 HEADING_SPEED_MPS = 2.0
 SURE_SIGMAS = 3.0
+# The bend says so much at most about the heading of what stands in it.
+BEND_MAX_RAD = 0.6
 # Speeds of vehicles across the road are published from this speed on.
 CREEP_MPS = {ObjectClass.UNKNOWN: 1.0, ObjectClass.CAR: 2.0}
 # A camera errs about a distance in the same way from picture to picture: so many of them tell no more than one, and
@@ -188,8 +190,11 @@ class Fusion:
             known = self._lives[track].sources is not Sensor.CAMERA
             return known or guess_reaches(rows[track], covariances[track], seen.origin, point, gate)
 
+        def known(track: int) -> bool:
+            return seen.kind in self._lives[track].sources
+
         possible = of_its_class if seen.kind is Sensor.CAMERA else as_far_as_guessed
-        return assign(rows, covariances, views.faces, seen, late_s, gate, possible)
+        return assign(rows, covariances, views.faces, seen, late_s, gate, possible, known)
 
     def _correct(self, pairs: Sequence[Pair], seen: Observations, late_s: float, faces: Sequence[Face]) -> None:
         """Correct and confirm the tracks that have been seen."""
@@ -214,11 +219,19 @@ class Fusion:
             moved = self._predict(self._states, self._covariances, dt)
             car = self._motion.pose(stamp_ns).seen_from(self._motion.pose(self._stamp_ns))
             self._states, self._covariances = kalman.follow_car(*moved, *car)
-            for life in self._lives:
-                life.yaw_rad -= car.yaw_rad
+            self._turn(car.yaw_rad)
         self._stamp_ns = stamp_ns
         self._bury()
         return 0.0
+
+    def _turn(self, car_yaw_rad: float) -> None:
+        """Turn headings with the car; what has never been seen moving is taken to stand along the road, bends too."""
+        bend = self._motion.bend()
+        for life, x in zip(self._lives, self._states[:, kalman.X].tolist(), strict=True):
+            if life.headed or bend is None:
+                life.yaw_rad -= car_yaw_rad
+            else:
+                life.yaw_rad = min(max(bend * x, -BEND_MAX_RAD), BEND_MAX_RAD)
 
     def _predict(self, states: FloatArray, covariances: FloatArray, dt_s: float) -> tuple[FloatArray, FloatArray]:
         """Move objects over ground; what stands hardly swerves or speeds up, so that guard rails do not slip along."""
@@ -238,7 +251,7 @@ class Fusion:
         life.confirm(seen, point, p.life, end_on)
         # Without Doppler a velocity is mostly the error of places.
         if math.hypot(vx, vy) > HEADING_SPEED_MPS and Sensor.RADAR in life.sources and self._surely_moves(track):
-            life.yaw_rad = math.atan2(vy, vx)
+            life.yaw_rad, life.headed = math.atan2(vy, vx), True
         if (size, yaw) != (life.size, life.yaw_rad):
             before = near_face(x, y, yaw, size, seen.origin, seen.kind)
             after = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
