@@ -5,7 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from adas_perception.perception.association import assign
 from adas_perception.perception.camera import CameraModel
+from adas_perception.perception.faces import Face
+from adas_perception.perception.measurement import NO_SPEED_SIGMA_MPS, Observations, Point
 from adas_perception.perception.tracking import Fusion, FusionParams
 from adas_perception.types import Detection, Detections, EgoState, ObjectClass, RadarTarget, RadarTargets, Sensor
 
@@ -118,3 +121,41 @@ def test_a_track_that_began_with_clutter_is_the_cameras_once_only_the_camera_see
     for _ in range(10):
         tracks = drive.cycle([box(PERSON, 30.0, 0.0)])
     assert {track.sources for track in tracks} == {Sensor.CAMERA}
+
+
+def far_box(x, y):
+    """Return what the camera says of a car as far away as this."""
+    return Point(x, y, 24.0**2, 0.0, 0.9**2, 1.0, 0.0, 0.0, NO_SPEED_SIGMA_MPS, CAR, 1.8, True)
+
+
+@pytest.mark.parametrize("known", [{0}, {0, 1}])
+def test_two_poor_pairs_are_no_better_than_one_good_one(known):
+    """Another box appears: the car ahead keeps its own, which does not go to a post of the guard rail."""
+    ahead, post = (86.6, -1.6, 36.1, 0.0, 0.0), (112.0, 0.9, 0.0, 0.0, 0.0)
+    seen = Observations(0, Sensor.CAMERA, None, (1.8, 0.0), (far_box(87.4, -1.5), far_box(100.3, -4.4)))
+    sure = np.stack([np.eye(5) * 0.1] * 2)
+    faces = [Face(0.0, 0.0, 0.0, 0.0, 0.0)] * 2
+    pairs = assign([ahead, post], sure, faces, seen, 0.0, 14.2, known=lambda track: track in known)
+    assert [(pair.track, pair.point) for pair in pairs] == [(0, 0)]
+
+
+def test_of_two_tracks_the_one_that_the_camera_knows_gets_the_box():
+    newer, older = (87.4, -1.2, 0.0, 0.0, 0.0), (87.4, -2.2, 0.0, 0.0, 0.0)
+    seen = Observations(0, Sensor.CAMERA, None, (1.8, 0.0), (far_box(87.4, -1.5),))
+    sure, faces = np.stack([np.eye(5) * 0.1] * 2), [Face(0.0, 0.0, 0.0, 0.0, 0.0)] * 2
+    for known, taken in (({0, 1}, 0), ({1}, 1)):
+        pairs = assign([newer, older], sure, faces, seen, 0.0, 14.2, known=lambda track, k=known: track in k)
+        assert [pair.track for pair in pairs] == [taken]
+
+
+def test_what_has_never_moved_stands_along_the_bend():
+    fusion, rate, speed = Fusion(FusionParams()), -0.07, 14.0
+    for k in range(20):
+        now, turned = START_NS + k * CYCLE_NS, rate * k * CYCLE_NS * 1e-9
+        way_x, way_y = speed / rate * math.sin(turned), speed / rate * (1.0 - math.cos(turned))
+        dx, dy = 45.0 - way_x, -4.0 - way_y
+        x, y = math.cos(turned) * dx + math.sin(turned) * dy, math.cos(turned) * dy - math.sin(turned) * dx
+        ego = EgoState(now, speed, yaw_rate_radps=rate)
+        tracks = fusion.step(now, [RadarTargets(now, "front", (echo(x, y),))], None, ego, CAMERA).tracks
+    (track,) = tracks
+    assert track.yaw_rad == pytest.approx(rate / speed * track.x_m, abs=0.01)
