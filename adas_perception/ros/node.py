@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -30,12 +32,11 @@ def in_order(convert: Callable[[Any], T]) -> Callable[[Any], T]:
 
     The safety monitor refuses the same samples; no function may use what it refuses.
     """
-    orders: dict[str, Order] = {}
+    orders: defaultdict[str, Order] = defaultdict(partial(Order, InputParams().resync_samples))
 
     def checked(message: Any) -> T:
         sample: Any = convert(message)
-        order = orders.setdefault(getattr(sample, "sensor", ""), Order(InputParams().resync_samples))
-        if not order.follows(sample.stamp_ns):
+        if not orders[getattr(sample, "sensor", "")].follows(sample.stamp_ns):
             raise ValueError("twice or out of order")
         return cast(T, sample)
 

@@ -309,8 +309,8 @@ _COARSE_M = 0.4
 # The general search looks at points this near to the parked pose, until the body is this far out of the slot.
 _SLOT_M, _OUT_M = 7.0, -0.6
 _TRIES, _STEPS_PER_TRY = 12, 8
-# So many pieces are replaced at once, when that saves so much.
-_SIMPLIFY, _GAIN_M = 12, 0.05
+# Pieces are replaced when that saves so much.
+_GAIN_M = 0.05
 
 
 def run(planning: Planning) -> Path | None:
