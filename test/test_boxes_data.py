@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from adas_perception.cli import app
 from adas_perception.models.boxes_data import read_coco, read_yolo, split_by_scene, write_coco
-from adas_perception.models.boxes_prepare import hidden_share, overlaps
+from adas_perception.models.boxes_paste import hidden_share
+from adas_perception.models.boxes_prepare import overlaps
 from adas_perception.types import ObjectClass
 
 

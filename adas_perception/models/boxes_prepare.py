@@ -18,11 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adas_perception.models.boxes_data import LabelledPicture, read_yolo, write_coco
-from adas_perception.models.road_actors import DRAWN, paste
+from adas_perception.models.boxes_paste import Picture, light_cutouts, with_actors
 from adas_perception.perception.objects import ObjectDetector, nms
 from adas_perception.types import Detection, Image, ObjectClass
-
-Picture = NDArray[np.uint8]  # (H, W, 3) BGR
 
 SURE, DOUBTFUL = 0.5, 0.2  # teacher's scores from which a box is a label, from which it is ignored
 # Parts of a recorded picture that are looked at enlarged, as shares x1 y1 x2 y2: the traffic is around the horizon.
@@ -39,7 +37,7 @@ class Recipe:
     """How much of each kind."""
 
     seed: int = 1
-    pasted: int = 360
+    pasted: int = 1500
     drawn: int = 160
 
 
@@ -54,14 +52,29 @@ def prepare(shared: Path, out: Path, teacher: ObjectDetector, recipe: Recipe) ->
         raise ValueError(f"{issues[0]} ({len(issues)} in all)")
     carla = [_doubt(p, _read(p.file), out, teacher) for p in labelled]
     road = [p for name, picture in _recordings(shared / "udacity") for p in _teach(name, picture, out, teacher, rng)]
-    base = [carla[i] for i in rng.permutation(len(carla))[: recipe.pasted * 2 // 3]]
-    base += [road[i] for i in rng.integers(len(road), size=recipe.pasted - len(base))]
-    pasted = [_with_actors(p, i, out, rng) for i, p in enumerate(base)]
+    pasted = paste_actors(carla, road, out, recipe)
     drawn = [_simulated(i, out, rng) for i in range(recipe.drawn)]
     sets = {"carla": carla, "road": road, "pasted": pasted, "drawn": drawn}
     for name, pictures in sets.items():
         write_coco(pictures, out / f"{name}.json")
     return {name: len(pictures) for name, pictures in sets.items()}
+
+
+def paste_actors(
+    carla: Sequence[LabelledPicture], road: Sequence[LabelledPicture], out: Path, recipe: Recipe
+) -> list[LabelledPicture]:
+    """Two labelled pictures and one recorded picture in three with drawn actors; picture i of a seed stays the same."""
+    cutouts = light_cutouts(carla)
+    pasted = []
+    for i in range(recipe.pasted):
+        rng = np.random.default_rng((recipe.seed, i))
+        source = carla if i % 3 else road
+        base = source[int(rng.integers(len(source)))]
+        picture = _read(base.file)
+        rows = with_actors(picture, base, cutouts.get(base.scene, ()), rng)
+        scene = base.file.stem.partition("_")[0]
+        pasted.append(_labels(_write(picture, out, f"{scene}_paste{i:04d}"), picture, rows))
+    return pasted
 
 
 def _read(file: Path) -> Picture:
@@ -162,73 +175,6 @@ def _teach(
             inner.append((shown, label, ignore or area < 0.45 * whole_area))
     stem, _, number = name.partition("_")
     yield _labels(_write(part, out, f"{stem}_{number}z"), part, inner)
-
-
-def _with_actors(base: LabelledPicture, number: int, out: Path, rng: np.random.Generator) -> LabelledPicture:
-    """A picture with drawn actors on its road and lights on masts over it; nearer actors hide farther ones."""
-    picture = _read(base.file)
-    height, width = picture.shape[:2]
-    horizon, focal_m = 0.53 * height, rng.uniform(1.2, 1.7)  # camera height in metres sets the scale
-    rows = [(b, int(c), bool(g)) for b, c, g in zip(base.boxes.tolist(), base.classes, base.ignore, strict=True)]
-    for _ in range(int(rng.choice([0, 1, 2, 3]))):
-        rows += [(box, int(ObjectClass.TRAFFIC_LIGHT), False) for box in _hang_lights(picture, horizon, rng)]
-    actors = []
-    for _ in range(int(rng.integers(2, 9))):
-        label = ObjectClass(int(rng.choice([2, 2, 2, 3, 3, 4, 5, 5])))
-        ground = horizon + height * float(np.exp(rng.uniform(np.log(0.025), np.log(0.42))))
-        actors.append((ground, label))
-    for ground, label in sorted(actors):
-        per_m = (ground - horizon) / focal_m
-        cutout = DRAWN[label](rng)
-        bottom = ground
-        if label in (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST):
-            high = per_m * rng.uniform(1.5, 1.9)
-        else:
-            high = max(per_m * rng.uniform(0.6, 1.1), 6.0)
-            bottom = ground - per_m * rng.uniform(1.8, 4.5)
-        if rng.random() < 0.3:
-            cutout[..., :3] = (cutout[..., :3] * rng.uniform(0.3, 0.8)).astype(np.uint8)
-        left = rng.uniform(-0.05, 1.0) * width
-        if label in (ObjectClass.TRAFFIC_LIGHT, ObjectClass.TRAFFIC_SIGN):
-            middle = round(left + high * cutout.shape[1] / cutout.shape[0] / 2.0)
-            grey = int(rng.uniform(40, 150))
-            cv2.line(picture, (middle, round(bottom)), (middle, round(ground)), (grey,) * 3, max(1, round(per_m * 0.1)))
-        box = paste(picture, np.ascontiguousarray(cutout[..., [2, 1, 0, 3]]), left, bottom, high)
-        if box[2] - box[0] < 3.0 or box[3] - box[1] < 5.0:
-            continue
-        rows = [(b, c, g or hidden_share(b, box) > 0.6) for b, c, g in rows if hidden_share(b, box) < 0.9]
-        rows.append((list(box), int(label), False))
-    scene = base.file.stem.partition("_")[0]
-    return _labels(_write(picture, out, f"{scene}_paste{number:04d}"), picture, rows)
-
-
-def _hang_lights(picture: Picture, horizon: float, rng: np.random.Generator) -> list[list[float]]:
-    """Draw a mast with one to four like lights above the horizon; returns their boxes."""
-    width = picture.shape[1]
-    high = float(np.exp(rng.uniform(np.log(7.0), np.log(34.0)))) * width / 640.0
-    y, x = horizon - high * rng.uniform(1.0, 5.0), rng.uniform(0.0, 0.9) * width
-    slope, gap = rng.normal(0.0, 0.12), high * rng.uniform(1.5, 4.0)
-    count = int(rng.integers(1, 5))
-    grey = (int(rng.uniform(40, 150)),) * 3
-    end = (round(x + gap * count), round(y + slope * gap * count))
-    cv2.line(picture, (round(x), round(y)), end, grey, max(1, round(high * 0.12)), cv2.LINE_AA)
-    pole = end if rng.random() < 0.5 else (round(x), round(y))
-    cv2.line(picture, pole, (pole[0], round(horizon + high)), grey, max(1, round(high * 0.18)), cv2.LINE_AA)
-    cutout = DRAWN[ObjectClass.TRAFFIC_LIGHT](rng)[..., [2, 1, 0, 3]].copy()
-    cutout[..., :3] = (cutout[..., :3] * rng.uniform(0.3, 1.0)).astype(np.uint8)
-    boxes = []
-    for k in range(count):
-        left, bottom = x + gap * (k + 0.3), y + slope * gap * k + high * rng.uniform(0.6, 1.0)
-        box = paste(picture, cutout, left, bottom, high)
-        if box[2] - box[0] >= 3.0 and box[3] - box[1] >= 6.0:
-            boxes.append(list(box))
-    return boxes
-
-
-def hidden_share(box: Sequence[float], by: Sequence[float]) -> float:
-    """Share of a box that another covers."""
-    wide, high = min(box[2], by[2]) - max(box[0], by[0]), min(box[3], by[3]) - max(box[1], by[1])
-    return max(wide, 0.0) * max(high, 0.0) / max((box[2] - box[0]) * (box[3] - box[1]), 1e-6)
 
 
 def _simulated(number: int, out: Path, rng: np.random.Generator) -> LabelledPicture:

@@ -19,7 +19,7 @@ from adas_perception.models.detector_net import CLASSES, HEIGHT_PX, WIDTH_PX
 from adas_perception.perception.objects import GREY
 
 VISIBLE_MIN, FAINT_MIN = 0.45, 0.15  # shares of a box left in view: below the first it is ignored, the second dropped
-SIDE_MIN_PX = 2.5
+SIDE_MIN_PX = 1.6  # a far traffic light is two pixels wide
 PATCHWORK = 0.5  # share of batch pictures made of four
 BATCH_BOXES = 48
 

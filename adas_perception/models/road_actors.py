@@ -6,6 +6,7 @@ Every figure is random in build, pose, clothes and light; a cut-out is as high a
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -176,27 +177,53 @@ def draw_sign(rng: np.random.Generator) -> Cutout:
     return np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def draw_light(rng: np.random.Generator) -> Cutout:
-    """A traffic light with one lamp on, without its pole."""
+class Light(NamedTuple):
+    """A traffic light without its pole."""
+
+    cutout: Cutout
+    lamp: float | None  # centre of the lamp that is lit, as a share of the height from the top; None: seen from behind
+    rgb: tuple[int, int, int]  # colour of that lamp
+
+
+_HOUSINGS = ((24, 25, 28), (24, 25, 28), (38, 42, 40), (72, 74, 76), (196, 158, 24))
+
+
+def draw_light(rng: np.random.Generator) -> Light:
+    """A traffic light with one lamp lit, turned a little to one side, or seen from behind."""
     pen = _Pen(rng)
-    half = rng.uniform(0.15, 0.24)
-    box = [(25, 25, 25), (40, 42, 40), (200, 160, 20), (70, 72, 74)][int(rng.integers(4))]
-    pen.area([(-half, 0.0), (half, 0.0), (half, 1.0), (-half, 1.0)], box)
-    if rng.random() < 0.25:  # seen from behind
-        return pen.finish()
-    on = int(rng.integers(4))
-    bright = ((255, 50, 40), (255, 190, 40), (40, 235, 130))
-    for k in range(3):
-        rgb = bright[k] if k == on else tuple(int(v * 0.18) for v in bright[k])
-        pen.blob((0.0, 0.18 + 0.32 * k), (half * 0.68, 0.125), rgb)
-        if k == on:
-            pen.blob((0.0, 0.18 + 0.32 * k), (half * 0.35, 0.06), (255, 250, 225))
-    return pen.finish()
+    half, turn = rng.uniform(0.14, 0.25), rng.uniform(-0.7, 0.7)
+    grey = rng.uniform(0.6, 1.3)
+    housing = tuple(int(v * grey) for v in _HOUSINGS[int(rng.integers(len(_HOUSINGS)))])
+    if rng.random() < 0.15:  # a plate behind it
+        edge = half + rng.uniform(0.04, 0.1)
+        pen.area([(-edge, 0.0), (edge, 0.0), (edge, 1.0), (-edge, 1.0)], (18, 18, 18))
+    pen.area([(-half, 0.02), (half, 0.02), (half, 0.98), (-half, 0.98)], housing)
+    red = (255, int(rng.uniform(20, 140)), int(rng.uniform(20, 70)))
+    green = (int(rng.uniform(10, 90)), 240, int(rng.uniform(60, 180)))
+    colours = (red, (255, 200, int(rng.uniform(30, 110))), green)
+    lit = int(rng.choice([0, 0, 1, 2, 2]))
+    if rng.random() < 0.15:
+        return Light(pen.finish(), None, colours[lit])
+    wide, dim = half * (0.72 - 0.3 * abs(turn)), rng.uniform(0.08, 0.25)
+    for k, rgb in enumerate(colours):
+        y, x = 0.18 + 0.32 * k, turn * half * 0.3
+        shade = tuple(int(v * 0.6) for v in housing)
+        pen.blob((x + turn * half * 0.9, y - 0.02), (wide, 0.14), shade)  # the visor
+        pen.blob((x, y), (wide, 0.125), rgb if k == lit else tuple(int(v * dim) for v in rgb))
+    cutout = pen.finish()
+    # The lamp shines by itself, whatever light falls on the housing.
+    height, width = cutout.shape[:2]
+    y, radius = 0.18 + 0.32 * lit, (max(1, round(wide * height * 0.8)), max(1, round(0.1 * height)))
+    middle = (round(width * (0.5 + turn * 0.1)), round(y * height))
+    cv2.ellipse(cutout, middle, radius, 0, 0, 360, (*colours[lit], 255), -1, cv2.LINE_AA)
+    core = tuple(int(v + (255 - v) * rng.uniform(0.0, 0.8)) for v in colours[lit])
+    cv2.ellipse(cutout, middle, (radius[0] // 2, radius[1] // 2), 0, 0, 360, (*core, 255), -1, cv2.LINE_AA)
+    return Light(cutout, y, colours[lit])
 
 
 DRAWN: dict[ObjectClass, Callable[[np.random.Generator], Cutout]] = {
     ObjectClass.PEDESTRIAN: draw_pedestrian, ObjectClass.CYCLIST: draw_cyclist,
-    ObjectClass.TRAFFIC_LIGHT: draw_light, ObjectClass.TRAFFIC_SIGN: draw_sign,
+    ObjectClass.TRAFFIC_SIGN: draw_sign,
 }  # fmt: skip
 
 
