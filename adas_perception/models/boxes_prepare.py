@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 
 from adas_perception.models.boxes_data import LabelledPicture, read_yolo, write_coco
 from adas_perception.models.boxes_paste import Picture, light_cutouts, with_actors
+from adas_perception.models.road_actors import Cutout
 from adas_perception.perception.objects import ObjectDetector, nms
 from adas_perception.types import Detection, Image, ObjectClass
 
@@ -64,17 +67,22 @@ def paste_actors(
     carla: Sequence[LabelledPicture], road: Sequence[LabelledPicture], out: Path, recipe: Recipe
 ) -> list[LabelledPicture]:
     """Two labelled pictures and one recorded picture in three with drawn actors; picture i of a seed stays the same."""
-    cutouts = light_cutouts(carla)
-    pasted = []
-    for i in range(recipe.pasted):
-        rng = np.random.default_rng((recipe.seed, i))
-        source = carla if i % 3 else road
-        base = source[int(rng.integers(len(source)))]
-        picture = _read(base.file)
-        rows = with_actors(picture, base, cutouts.get(base.scene, ()), rng)
-        scene = base.file.stem.partition("_")[0]
-        pasted.append(_labels(_write(picture, out, f"{scene}_paste{i:04d}"), picture, rows))
-    return pasted
+    paste = partial(_paste, carla, road, light_cutouts(carla), out, recipe.seed)
+    with ProcessPoolExecutor() as pool:
+        return list(pool.map(paste, range(recipe.pasted), chunksize=16))
+
+
+def _paste(
+    carla: Sequence[LabelledPicture], road: Sequence[LabelledPicture], cutouts: dict[str, list[Cutout]], out: Path,
+    seed: int, number: int,
+) -> LabelledPicture:  # fmt: skip
+    rng = np.random.default_rng((seed, number))
+    source = carla if number % 3 else road
+    base = source[int(rng.integers(len(source)))]
+    picture = _read(base.file)
+    rows = with_actors(picture, base, cutouts.get(base.scene, ()), rng)
+    scene = base.file.stem.partition("_")[0]
+    return _labels(_write(picture, out, f"{scene}_paste{number:04d}"), picture, rows)
 
 
 def _read(file: Path) -> Picture:
