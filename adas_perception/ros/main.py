@@ -41,18 +41,18 @@ def _spin(targets: list[str]) -> int:
     """Spin the nodes in one executor until they have finished or a signal asks for the end."""
     import rclpy
     from rclpy.clock import Clock, ClockType
-    from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
     from rclpy.task import Future
 
     from adas_perception.params import ParameterError
+    from adas_perception.ros.executor import SteadyExecutor
 
     try:
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:
         print(f"adas: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_PARAMETERS
-    executor = SingleThreadedExecutor()
+    executor = SteadyExecutor()
     nodes: list[AdasNode] = []
     try:
         for target in targets:
