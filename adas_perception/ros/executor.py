@@ -8,10 +8,12 @@ the rest, parameter services for example, is left to rclpy.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation as rcl
+from rclpy.node import Node
 from rclpy.task import Future
 
 # What the middleware reports, a publisher whose QoS does not fit for example, can wait: there are twice as many such
@@ -46,6 +48,14 @@ class SteadyExecutor(SingleThreadedExecutor):
                 rclpy_due_s = now_s + EVENTS_PERIOD_S
             if woken:
                 return
+
+
+def share_clock(nodes: Sequence[Node]) -> None:
+    """Let the first of the nodes of a process hear /clock for all of them."""
+    first, *others = nodes
+    for node in others:
+        node._time_source.detach_node()
+        first._time_source.attach_clock(node.get_clock())
 
 
 class _Gathered:

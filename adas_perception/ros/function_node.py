@@ -82,7 +82,7 @@ class SceneNode(FunctionNode):
     ) -> None:
         super().__init__(name, kind, requests=requests)
         self._core = core(self.params, self.limits())
-        self._step_now = self.cycle(PERIOD_S, self._step)
+        self._step_now = self.follow(PERIOD_S, self._step)
         self.listen_scene()
 
     def on_objects(self, _: Any) -> None:

@@ -45,7 +45,7 @@ def _spin(targets: list[str]) -> int:
     from rclpy.task import Future
 
     from adas_perception.params import ParameterError
-    from adas_perception.ros.executor import SteadyExecutor
+    from adas_perception.ros.executor import SteadyExecutor, share_clock
 
     try:
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
@@ -58,6 +58,7 @@ def _spin(targets: list[str]) -> int:
         for target in targets:
             nodes.append(node_class(target)())  # type: ignore[call-arg]
             executor.add_node(nodes[-1])
+        share_clock(nodes)
         end = next((node.finished for node in nodes if node.finished), Future())
         threading.Thread(target=_end_on_signal, args=(end,), name="signals", daemon=True).start()
         nodes[0].create_timer(ALIVE_PERIOD_S, tell_alive, clock=Clock(clock_type=ClockType.STEADY_TIME))

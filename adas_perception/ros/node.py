@@ -23,6 +23,8 @@ from adas_perception.safety.inputs import InputParams, Order
 from adas_perception.types import Level, seconds
 
 HEARTBEAT_PERIOD_S = 0.1
+# Periods after which a step no longer waits for its data.
+LATE = 1.5
 P = TypeVar("P", bound=Params)
 T = TypeVar("T")
 
@@ -117,9 +119,9 @@ class AdasNode(Node):
         return latest
 
     def cycle(self, period_s: float, step: Callable[[int], None]) -> Callable[[], None]:
-        """Call ``step(now_ns)`` at least every ``period_s``; the returned function calls it at once.
+        """Call ``step(now_ns)`` every ``period_s``; the returned function calls it at once.
 
-        Data that arrives runs the step without waiting, and the timer fills in when no data comes.
+        The timer leaves out a call soon after one that did not wait for it.
         """
 
         def run() -> None:
@@ -132,6 +134,19 @@ class AdasNode(Node):
                 run()
 
         self.create_timer(period_s, fill_in)
+        return run
+
+    def follow(self, period_s: float, step: Callable[[int], None]) -> Callable[[], None]:
+        """Return what calls ``step(now_ns)`` when data arrives, which it does every ``period_s``.
+
+        A timer fills in when the data is late: one of the same period would run beside the data, twice the work.
+        """
+
+        def run() -> None:
+            timer.reset()
+            step(self.now_ns())
+
+        timer = self.create_timer(LATE * period_s, run)
         return run
 
     def say(self, text: str, *, warning: bool) -> None:

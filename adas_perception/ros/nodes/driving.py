@@ -43,7 +43,7 @@ class LkaNode(FunctionNode):
     def __init__(self) -> None:
         super().__init__("lka", LkaParams)
         self._core = Lka(self.params, self.limits())
-        self._step_now = self.cycle(PERIOD_S, self._step)
+        self._step_now = self.follow(PERIOD_S, self._step)
         self.listen_scene()
         self._safety = self.listen("safety/state", DiagnosticArray, convert.to_safety_state)
 

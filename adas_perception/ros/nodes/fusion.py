@@ -38,7 +38,7 @@ class FusionNode(VehicleNode):
         self._camera: CameraModel | None = None
         self._objects = self.create_publisher(PointCloud2, "objects", 5)
         self._markers = self.create_publisher(MarkerArray, "objects/markers", 5)
-        self._step_now = self.cycle(PERIOD_S, self._step)
+        self._step_now = self.follow(PERIOD_S, self._step)
         self.listen("camera/camera_info", CameraInfo, self._to_camera)
         self.listen("detections", Detection2DArray, self._to_detections)
         self.listen("radar/targets", PointCloud2, in_order(convert.to_targets), self._on_targets)

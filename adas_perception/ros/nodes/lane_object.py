@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,7 +55,10 @@ class LaneObjectParams(LaneParams):
     )
     dla_core: int = param(-1, "deep learning accelerator for the lane network; -1: the GPU", low=-1, high=1)
     cuda: str = param("auto", "library for TensorRT's memory", choices=CUDA_LIBRARIES)
-    threads: int = param(2, "processor threads of the lane network; the detector takes half", low=1, high=64)
+    threads: int = param(
+        0, "processor threads of the lane network, the detector takes half; 0: two, one where there are but two",
+        low=0, high=64,
+    )
     compressed: bool = param(False, "take camera/image/compressed instead of camera/image")
     reliable: bool = param(True, "subscribe reliably; false for a driver that publishes best effort")
     camera: CameraMount = CameraMount()
@@ -106,7 +110,7 @@ class LaneObjectNode(AdasNode):
         try:
             # The stream of the lanes goes before that of the boxes.
             self._lane_spec, self._lane_net = self._network(
-                self.params.lane_model, LaneSpec, -1, self.params.dla_core, self.params.threads
+                self.params.lane_model, LaneSpec, -1, self.params.dla_core, self._threads()
             )
             self._detector = self._open_detector()
         except ModelError as error:
@@ -139,8 +143,12 @@ class LaneObjectNode(AdasNode):
     def _open_detector(self) -> ObjectDetector | None:
         if not self.params.object_model:
             return None
-        threads = max(1, self.params.threads // 2)
+        threads = max(1, self._threads() // 2)
         return ObjectDetector(*self._network(self.params.object_model, DetectorSpec, 0, -1, threads))
+
+    def _threads(self) -> int:
+        """A second thread takes 2 ms from a picture's way and costs 4 ms of the cores, which two cores do not have."""
+        return self.params.threads or (1 if (os.cpu_count() or 1) <= 2 else 2)
 
     def _create_topics(self) -> None:
         self._lanes = self.create_publisher(PointCloud2, "lanes", 5)

@@ -96,6 +96,7 @@ class SimVehicleNode(AdasNode):
         self._network_ms = math.nan
         self._states: dict[Function, FunctionState] = {}
         self._mishap = Mishap(self.params)
+        self._heard = threading.Event()
         self._running = True
         self.finished = self._end = Future()
         self._create_topics()
@@ -110,12 +111,14 @@ class SimVehicleNode(AdasNode):
         self._radar = {n: self.create_publisher(PointCloud2, f"radar/{n}", 5)
                        for n in RADARS}  # fmt: skip
         self._ranges: dict[str, Publisher] = {}
-        self.lanes = self.listen("lanes", PointCloud2, convert.to_lanes)
-        self.objects = self.listen("objects", PointCloud2, convert.to_objects)
-        odometry = self.listen("vehicle/odometry", Odometry, lambda m: convert.to_ego(m, None))
-        boxes = self.listen("detections", Detection2DArray, convert.to_detections)
+        self.lanes = self.listen("lanes", PointCloud2, convert.to_lanes, self._on_awaited)
+        self.objects = self.listen("objects", PointCloud2, convert.to_objects, self._on_awaited)
+        odometry = self.listen("vehicle/odometry", Odometry, lambda m: convert.to_ego(m, None), self._on_awaited)
+        boxes = self.listen("detections", Detection2DArray, convert.to_detections, self._on_awaited)
         self._awaited: tuple[Input[Any], ...] = (self.lanes, self.objects, odometry, boxes)
-        self._echoes = self.listen("parking/echoes", PointCloud2, lambda m: convert.to_echoes(m, SENSORS))
+        self._echoes = self.listen(
+            "parking/echoes", PointCloud2, lambda m: convert.to_echoes(m, SENSORS), self._on_awaited
+        )
         self._ranging = False
         for topic in STATES:
             self.listen(topic, DiagnosticArray, convert.to_state, self._on_state)
@@ -123,6 +126,9 @@ class SimVehicleNode(AdasNode):
         self.listen("heartbeat", DiagnosticStatus, lambda m: m, self._on_heartbeat, depth=50)
 
     # --- what the stack says ---
+
+    def _on_awaited(self, _: object) -> None:
+        self._heard.set()
 
     def _on_state(self, state: FunctionState) -> None:
         self._states[state.function] = state
@@ -144,6 +150,7 @@ class SimVehicleNode(AdasNode):
             decoded = self._receiver.feed(frame, self._stamp_ns) if frame else None
             if decoded is not None and decoded.name == LATERAL:
                 self._lateral_frames += 1
+                self._heard.set()
                 self._mishap.heard(BUS, self._stamp_ns)
                 handed_over = self._handed_over.pop(int(decoded.signals["SampleTime"]), None)
                 if handed_over is not None:
@@ -227,10 +234,11 @@ class SimVehicleNode(AdasNode):
         due = began + tick * TICK_S / self.params.real_time_factor
         time.sleep(max(due - time.perf_counter(), 0.0))
         patience = time.perf_counter() + PATIENCE_S
-        while self._running and time.perf_counter() < patience:
+        while self._running and (left_s := patience - time.perf_counter()) > 0.0:
+            self._heard.clear()
             if not any(self._vain_waits[part] < VAIN_WAITS for part in self._behind(frames)):
                 break
-            time.sleep(0.001)
+            self._heard.wait(left_s)
         behind = self._behind(frames)
         self._vain_waits = Counter({part: self._vain_waits[part] + 1 for part in behind})
 
