@@ -452,6 +452,23 @@ def test_the_kept_lane_leads_around_the_bend():
     assert kept_lane(crossed, Arc(0.0), 0.5) is None
 
 
+def test_who_comes_along_his_lane_out_of_a_bend_is_no_threat():
+    """Where a bend begins, oncoming traffic drives at a slant towards our straight path, but along its lane."""
+    bending = 6e-6
+    lanes = LaneLines(START_NS, *(LaneLine((offset, 0.0, 0.0, bending), 0.0, 60.0) for offset in (1.75, -1.75)))
+    lane = kept_lane(lanes, Arc(0.0), 0.5)
+    assert lane is not None and lane.heading(50.0) == pytest.approx(math.atan(3.0 * bending * 50.0**2))
+    lorry = known_by(
+        BOTH, x_m=64.0, y_m=4.9, vx_mps=-20.0, vy_mps=-1.96, yaw_rad=math.pi + 0.098, length_m=6.0, width_m=2.5
+    )
+    function = aeb()
+    for i in range(12):
+        now = START_NS + nanoseconds(i * CYCLE_S)
+        decision = function.step(now, EgoState(now, 25.0), None, lorry(now), replace(lanes, stamp_ns=now))
+        assert decision.state.state == "READY"
+    assert feed(aeb(), lorry, 12, ego=EgoState(0, 25.0)).state.state == "PARTIAL"  # without lines it may cross
+
+
 def test_what_stands_outside_the_bend_is_no_threat_to_a_car_that_keeps_its_lane():
     lanes = LaneLines(START_NS, bend(100.0, 1.75), bend(100.0, -1.75))
     function = aeb()

@@ -159,3 +159,57 @@ def test_what_has_never_moved_stands_along_the_bend():
         tracks = fusion.step(now, [RadarTargets(now, "front", (echo(x, y),))], None, ego, CAMERA).tracks
     (track,) = tracks
     assert track.yaw_rad == pytest.approx(rate / speed * track.x_m, abs=0.01)
+
+
+def test_a_radar_echo_far_behind_a_vague_guess_is_something_else():
+    """Of the many things in the wide guess of a far person the first that radar sees is not that person."""
+    drive = Drive()
+    for k in range(24):
+        tracks = drive.cycle([box(PERSON, 107.0, -12.0)], [echo(127.0, -16.0)] if k >= 3 else [])
+    person = next(track for track in tracks if track.label is PERSON)
+    assert person.sources == Sensor.CAMERA
+    assert person.x_m == pytest.approx(107.0, rel=0.05)
+    assert any(track.sources == Sensor.RADAR and track.x_m > 120.0 for track in tracks)
+
+
+def test_the_flank_of_a_known_car_is_not_the_person_behind_it():
+    drive, car = Drive(), box(CAR, 49.0, -2.9, 1.8, 1.5)
+    for k in range(30):
+        flank = [echo(52.0, -2.4)] if k >= 15 else []
+        tracks = drive.cycle([car, box(PERSON, 53.0, -4.2)] if k >= 8 else [car], [echo(49.0, -2.9), *flank])
+    person = next(track for track in tracks if track.label is PERSON)
+    assert person.sources == Sensor.CAMERA
+    assert math.hypot(person.vx_mps, person.vy_mps) < 1.0
+
+
+def test_a_box_far_behind_a_radar_track_is_another_car():
+    """Whoever radar alone knows may not be seen by the camera: a box that would be 14 m off shows somebody else."""
+    drive = Drive()
+    for k in range(20):
+        tracks = drive.cycle([box(CAR, 38.5, -4.0, 1.8, 1.5)] if k >= 10 else [], [echo(23.8, -3.2)])
+    near = min(tracks, key=lambda track: track.x_m)
+    assert near.sources == Sensor.RADAR
+    assert abs(near.vx_mps) < 0.5
+    assert len(tracks) == 2
+
+
+def test_the_boxes_of_one_person_do_not_jump_to_another_far_behind():
+    drive = Drive()
+    for k in range(40):
+        tracks = drive.cycle([box(PERSON, 47.5, -4.7) if k < 20 else box(PERSON, 100.0, -6.6)])
+    assert all(track.x_m > 80.0 for track in tracks)
+    assert len(tracks) == 1
+
+
+def test_what_radar_and_camera_first_knew_as_two_is_one_once_the_camera_is_near_enough():
+    """Far off the echo may be anything in the camera's guess; it must not stay a thing of its own beside the child."""
+    drive, known = Drive(14.0), []
+    while drive.way < 40.0:
+        away = 100.0 - drive.way
+        tracks = drive.cycle([box(PERSON, away, 4.0, height=1.3)], [echo(away, 4.0)] if drive.k > 5 else [])
+        known.append({track.sources for track in tracks})
+    assert {Sensor.CAMERA, Sensor.RADAR} in known
+    (child,) = tracks
+    assert (child.label, child.sources) == (PERSON, BOTH)
+    assert child.x_m == pytest.approx(away, abs=1.0)
+    assert abs(child.vx_mps) < 0.5

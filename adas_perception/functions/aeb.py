@@ -173,7 +173,7 @@ class Aeb:
             found = self._on_path(track, arc, ego, age)
             if found.urgency and lane:
                 # At a bend's entry the car still drives straight on, and its path sweeps over what stands outside.
-                along_lane = self._on_path(track, lane.arc_to(track.x_m), ego, age)
+                along_lane = self._on_path(track, lane.arc_to(track.x_m), ego, age, lane.heading(track.x_m))
                 found = min(found, along_lane, key=lambda a: a.urgency)
             if found.urgency:
                 cycles[track.id] = self._cycles.get(track.id, 0) + new_sample
@@ -184,9 +184,11 @@ class Aeb:
         self._cycles = cycles
         return seen
 
-    def _on_path(self, track: Track, path: Arc, ego: EgoState, age_s: float) -> Assessment:
-        """Return how urgent braking for an object is on one path of the car."""
-        now_at = neighbour(track, path, ego.speed_mps, age_s)
+    def _on_path(
+        self, track: Track, path: Arc, ego: EgoState, age_s: float, heading_rad: float | None = None
+    ) -> Assessment:
+        """Return how urgent braking for an object is on one path of the car; ``heading_rad`` is its direction there."""
+        now_at = neighbour(track, path, ego.speed_mps, age_s, heading_rad)
         model = self._models.get(self._threat)
         if model is None:
             model = self._models[self._threat] = ThreatModel(self._threat, self._p.vehicle)

@@ -89,6 +89,15 @@ class KeptLane:
         y = sum(line.y(x) - line.y(0.0) for line in self.lines) / len(self.lines)
         return Arc(2.0 * y / (x * x + y * y))
 
+    def heading(self, x_m: float) -> float:
+        """Return the direction of the lane in rad ``x_m`` ahead, at its end at most.
+
+        At the entry of a bend that is more than the arc to that place says: who comes along the lane would seem to
+        leave it.
+        """
+        x = min(max(x_m, 0.0), min(line.x_max for line in self.lines) * LINE_REACH)
+        return math.atan(sum(line.slope(x) for line in self.lines) / len(self.lines))
+
 
 def kept_lane(lanes: LaneLines | None, arc: Arc, confidence_min: float) -> KeptLane | None:
     """Return the lane, if the car is in it and seems to stay: it drives along the lines and curves as they do."""
@@ -105,14 +114,18 @@ def kept_lane(lanes: LaneLines | None, arc: Arc, confidence_min: float) -> KeptL
     return KeptLane(lines) if lines and kept else None
 
 
-def neighbour(track: Track, arc: Arc, ego_mps: float = 0.0, age_s: float = 0.0) -> Neighbour:
+def neighbour(
+    track: Track, arc: Arc, ego_mps: float = 0.0, age_s: float = 0.0, heading_rad: float | None = None
+) -> Neighbour:
     """Return a track in path coordinates, as it stands ``age_s`` after its sensor sample.
 
-    Until then both sides move on as they did, the car with ``ego_mps``.
+    Until then both sides move on as they did, the car with ``ego_mps``. ``heading_rad`` is the direction of the path
+    beside the track where that is known better than by the arc.
     """
     x = track.x_m + (track.vx_mps - ego_mps) * age_s
     y = track.y_m + track.vy_mps * age_s
     s, d, angle = arc.project(x, y)
+    angle = angle if heading_rad is None else heading_rad
     c, n = math.cos(angle), math.sin(angle)
     ch, sh = abs(math.cos(track.yaw_rad - angle)), abs(math.sin(track.yaw_rad - angle))
     return Neighbour(

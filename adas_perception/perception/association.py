@@ -20,6 +20,11 @@ from adas_perception.types import FloatArray
 # Among pairs that compete one costs this more whose track the kind of sensor has not known yet: a post of a guard rail
 # that radar sees is hardly ever what a box shows (-2 ln of 0.05).
 SURPRISE = 6.0
+# It must also lie within this squared distance (chi2 of 3 degrees, 90 %): the next cycle brings another chance.
+FIRST_GATE = 6.25
+# Where a guess of the camera spreads over a larger area (m2, the product of both deviations) several things may be in
+# it, and none of them is taken for it: what radar sees there stays a thing of its own until the guess is better.
+GUESS_M2 = 8.0
 # What is seen of an object lies this much nearer than its middle at most.
 FACE_M = 2.5
 
@@ -76,11 +81,12 @@ def assign(
                 continue
             dv = point.speed - (point.ray_x * end.vx + point.ray_y * end.vy)
             distance, determinant = _distance2(dx, dy, dv, end, point)
-            if distance < gate:
+            first = known is not None and not known(track)
+            if distance < (min(FIRST_GATE, gate) if first else gate):
                 vague = math.log(determinant)
                 dearest = max(dearest, gate + vague)
                 pairs.append(Pair(track, number, dx, dy, dv))
-                costs.append(distance + vague + (SURPRISE if known is not None and not known(track) else 0.0))
+                costs.append(distance + vague + (SURPRISE if first else 0.0))
     if len({pair.track for pair in pairs}) == len(pairs) == len({pair.point for pair in pairs}):
         return pairs  # nobody competes
     cost = np.full((len(states), len(seen.points)), dearest)
@@ -99,13 +105,52 @@ def guess_reaches(
     """
     x, y = state[kalman.X] - origin[0], state[kalman.Y] - origin[1]
     guess = max(math.hypot(x, y), 1e-3)
-    ray_x, ray_y = x / guess, y / guess
-    variance = (
-        ray_x * ray_x * covariance[kalman.X, kalman.X] + ray_y * ray_y * covariance[kalman.Y, kalman.Y]
-        + 2.0 * ray_x * ray_y * covariance[kalman.X, kalman.Y]
-    )  # fmt: skip
+    xx, xy, yy = covariance[kalman.X, kalman.X], covariance[kalman.X, kalman.Y], covariance[kalman.Y, kalman.Y]
+    if xx * yy - xy * xy > GUESS_M2**2:
+        return False
+    variance = _along(xx, xy, yy, x / guess, y / guess)
     nearest = guess / (1.0 + math.sqrt(gate * variance) / guess)
     return math.hypot(point.x - origin[0], point.y - origin[1]) > nearest - FACE_M
+
+
+def box_reaches(
+    state: Sequence[float], covariance: FloatArray, face: Face, ratio: float, origin: tuple[float, float],
+    point: Point, gate: float,
+) -> bool:  # fmt: skip
+    """Return whether a box that a camera sees may show a track which is nearer than the box seems to be.
+
+    A camera errs in bearing and in the inverse of the distance: what is nearer it would have placed that much better.
+    And it errs about one object in the same way from picture to picture: ``ratio``, the ``box_ratio`` of the track's
+    last box, NaN without one, does not jump.
+    """
+    x, y = state[kalman.X] + face.x_m - origin[0], state[kalman.Y] + face.y_m - origin[1]
+    known, guess = max(math.hypot(x, y), 1e-3), math.hypot(point.x - origin[0], point.y - origin[1])
+    along2 = _along(point.xx, point.xy, point.yy, point.ray_x, point.ray_y)
+    if not math.isnan(ratio) and (1.0 - ratio * guess / known) ** 2 * guess * guess >= gate * along2:
+        return False
+    if known >= guess:
+        return True
+    share = known / guess
+    across2 = _along(point.xx, point.xy, point.yy, -point.ray_y, point.ray_x)
+    ahead, aside = x * point.ray_x + y * point.ray_y, y * point.ray_x - x * point.ray_y
+    xx, xy = covariance[kalman.X, kalman.X] + face.xx, covariance[kalman.X, kalman.Y] + face.xy
+    yy = covariance[kalman.Y, kalman.Y] + face.yy
+    ray_x, ray_y = point.ray_x, point.ray_y
+    uu = _along(xx, xy, yy, ray_x, ray_y) + share**4 * along2
+    vv = _along(xx, xy, yy, -ray_y, ray_x) + share**2 * across2
+    uv = ray_x * ray_y * (yy - xx) + (ray_x * ray_x - ray_y * ray_y) * xy
+    du, dv = known + (guess - known) * share - ahead, -aside
+    return bool(du * du * vv - 2.0 * du * dv * uv + dv * dv * uu < gate * (uu * vv - uv * uv))
+
+
+def box_ratio(x_m: float, y_m: float, face: Face, origin: tuple[float, float], point: Point) -> float:
+    """Return how far away the seen part of a track is, in distances of the box that shows it."""
+    return math.dist((x_m + face.x_m, y_m + face.y_m), origin) / math.dist((point.x, point.y), origin)
+
+
+def _along(xx: float, xy: float, yy: float, ray_x: float, ray_y: float) -> float:
+    """Return the variance along a ray."""
+    return ray_x * ray_x * xx + 2.0 * ray_x * ray_y * xy + ray_y * ray_y * yy
 
 
 def measured(

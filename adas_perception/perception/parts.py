@@ -54,6 +54,23 @@ def owner(
     return None
 
 
+def lies_in_body(lives: Sequence[Life], rows: Sequence[Row], point: Point, merge_mps: float, but: int) -> bool:
+    """Return whether what a radar sees lies in the box of another confirmed object that it knows, and moves with it.
+
+    Then it is a part of that, however near somebody may be who is hidden behind it, or whom no radar has seen yet.
+    """
+    return any(
+        i != but
+        and life.confirmed
+        and Sensor.RADAR in life.sources
+        and life.label in HIDING
+        and life.holds(point.x - row[kalman.X], point.y - row[kalman.Y], DOUBLE_M)
+        and abs(point.speed - row[kalman.VX] * point.ray_x - row[kalman.VY] * point.ray_y)
+        <= merge_mps + point.speed_sigma
+        for i, (life, row) in enumerate(zip(lives, rows, strict=True))
+    )
+
+
 def stretch(life: Life, row: Row, seen: Observations, part: Point) -> tuple[float, float]:
     """Lengthen a vehicle to a further part behind its far end; returns how its centre moves, its near end staying."""
     c, s = math.cos(life.yaw_rad), math.sin(life.yaw_rad)

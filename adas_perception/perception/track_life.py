@@ -77,7 +77,7 @@ class Life:
     """What a track is; ``votes`` is how firmly its class is known, ``seen_ns`` the stamp of its last hit,
     ``hidden_ns`` that of the last cycle in which something hid it. ``sources`` are the kinds of sensors that know it;
     ``newcomer`` is how often, and when last, another kind has lately seen it; ``headed`` whether its motion has shown
-    its heading.
+    its heading; ``box_ratio`` its distance in distances of the last camera box, NaN without one.
 
     It changes in place: copies of every track in every sensor cycle would cost more than the filter.
     """
@@ -95,6 +95,7 @@ class Life:
     hidden_ns: int = 0
     headed: bool = False
     newcomer: tuple[int, int] = (0, 0)
+    box_ratio: float = math.nan
 
     @property
     def score(self) -> float:

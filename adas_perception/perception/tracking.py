@@ -22,13 +22,14 @@ import numpy as np
 
 from adas_perception.params import Params, param
 from adas_perception.perception import kalman, parts, track_life
-from adas_perception.perception.association import Pair, assign, guess_reaches, measured
+from adas_perception.perception.association import Pair, assign, box_ratio, box_reaches, guess_reaches, measured
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.ego_motion import EgoMotion
 from adas_perception.perception.faces import Face, near_face, shows_end
 from adas_perception.perception.measurement import Observations, Point, SensorNoise, from_camera, from_radar
 from adas_perception.perception.radar import Radars
 from adas_perception.perception.track_life import STILL_AGILITY, BirthParams, Life, LifeParams
+from adas_perception.perception.twins import twins, unite
 from adas_perception.perception.views import Spans, Views, behind_edge, hiders, look
 from adas_perception.safety.freshness import FUTURE_TOLERANCE_S, fresh
 from adas_perception.types import (
@@ -182,18 +183,24 @@ class Fusion:
     def _assign(self, rows: list[list[float]], seen: Observations, late_s: float, views: Views) -> list[Pair]:
         gate, covariances = self._params.gate, self._covariances
 
-        def of_its_class(track: int, point: Point) -> bool:
+        def shown_by_box(track: int, point: Point) -> bool:
             life = self._lives[track]
-            return life.may_be(point.label) if views.shown[track] else life.as_large_as(point.label)
+            of_its_class = life.may_be(point.label) if views.shown[track] else life.as_large_as(point.label)
+            return of_its_class and box_reaches(
+                rows[track], covariances[track], views.faces[track], life.box_ratio, seen.origin, point, gate
+            )
 
-        def as_far_as_guessed(track: int, point: Point) -> bool:
-            known = self._lives[track].sources is not Sensor.CAMERA
-            return known or guess_reaches(rows[track], covariances[track], seen.origin, point, gate)
+        def seen_by_radar(track: int, point: Point) -> bool:
+            guess = self._lives[track].sources is Sensor.CAMERA
+            if guess and not guess_reaches(rows[track], covariances[track], seen.origin, point, gate):
+                return False
+            unseen = guess or views.hidden[track]
+            return not (unseen and parts.lies_in_body(self._lives, rows, point, self._params.merge_mps, track))
 
         def known(track: int) -> bool:
             return seen.kind in self._lives[track].sources
 
-        possible = of_its_class if seen.kind is Sensor.CAMERA else as_far_as_guessed
+        possible = shown_by_box if seen.kind is Sensor.CAMERA else seen_by_radar
         return assign(rows, covariances, views.faces, seen, late_s, gate, possible, known)
 
     def _correct(self, pairs: Sequence[Pair], seen: Observations, late_s: float, faces: Sequence[Face]) -> None:
@@ -208,7 +215,10 @@ class Fusion:
             self._states[tracks], self._covariances[tracks], innovation, model, noise
         )
         for pair in pairs:
-            self._confirm(pair.track, seen.points[pair.point], seen)
+            point, (x, y) = seen.points[pair.point], self._states[pair.track, kalman.PLACE].tolist()
+            if seen.kind is Sensor.CAMERA:
+                self._lives[pair.track].box_ratio = box_ratio(x, y, faces[pair.track], seen.origin, point)
+            self._confirm(pair.track, point, seen)
 
     def _move_to(self, stamp_ns: int) -> float:
         """Move all tracks to ``stamp_ns`` if that is later than now is; else return how late the stamp comes."""
@@ -278,10 +288,19 @@ class Fusion:
         self._covariances = np.concatenate([self._covariances, covariances])
         self._next_id += 1
 
+    def _unite(self) -> set[int]:
+        """Make one track of what the camera and the radars know as two; returns the tracks that are left over."""
+        pairs = twins(self._lives, self._states, self._covariances, self._params.gate)
+        for camera, radar in pairs:
+            place = unite(self._lives[camera], self._lives[radar], self._states[radar].tolist())
+            self._states[camera], self._covariances[camera] = self._states[radar], self._covariances[radar]
+            self._states[camera, kalman.PLACE] = place
+        return {radar for _, radar in pairs}
+
     def _bury(self) -> None:
         """Drop what hardly exists, what nobody has seen for long, and the younger of two tracks of one object."""
         p = self._params
-        doubles = parts.doubles(self._lives, self._states.tolist(), p.merge_mps)
+        doubles = self._unite() | parts.doubles(self._lives, self._states.tolist(), p.merge_mps)
         keep = [
             i for i, life in enumerate(self._lives) if i not in doubles and life.alive(self._stamp_ns, p.life)
         ]
