@@ -141,15 +141,27 @@ def _heard(name: str, group: tuple[str, ...], targets: list[_Target], p: Ultraso
 
 
 def _answers(target: _Target, mount: Mount) -> Iterable[Place]:
-    """Yield the points that can answer: corners, and the feet of the perpendiculars on the faces."""
+    """Yield the points that can answer: the corners, and the feet of the perpendiculars, of faces turned this way.
+
+    The far side of a body is hidden by the body itself, also where a low one lets the sound pass over its near side.
+    """
     corners = target.corners
-    yield from corners
-    for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True) if len(corners) > 1 else ():
+    if len(corners) < 2:
+        yield from corners
+        return
+    shown: dict[Place, None] = {}
+    for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
         ex, ey = x1 - x0, y1 - y0
+        dx, dy = mount.x_m - x0, mount.y_m - y0
+        # Corners go round anticlockwise: outside is on the right of each edge.
+        if ex * dy - ey * dx >= 0.0:
+            continue
+        shown |= {(x0, y0): None, (x1, y1): None}
         length2 = ex * ex + ey * ey
-        share = ((mount.x_m - x0) * ex + (mount.y_m - y0) * ey) / length2 if length2 > _FACE_M**2 else -1.0
+        share = (dx * ex + dy * ey) / length2 if length2 > _FACE_M**2 else -1.0
         if 0.0 < share < 1.0:
             yield x0 + share * ex, y0 + share * ey
+    yield from shown
 
 
 def _reach(mount: Mount, x: float, y: float, top_m: float, p: UltrasonicModel) -> float | None:

@@ -60,6 +60,7 @@ _SURE, _TENTATIVE, _MOST, _LOSS = 1.0, 0.5, 3.0, 0.4
 _STEADY_M = 0.5
 # An echo is from the kerb, and not from what stands on it, when the kerb explains it so much better.
 _BETTER_M, _TWICE = 0.03, 2
+_SAME_M = 0.02
 _SAME_RAD, _AGREE_M, _NEIGHBOUR_M = 0.1, 0.25, 1.2
 # So many echoes without a direction, from a standing car, are laid on the axis of the sensor.
 _PATIENCE = 6
@@ -100,6 +101,10 @@ class LocalMap:
         found = (self._born_ns > since_ns) & ~self._low
         return self._xy[found & (self._weight >= _MOST) if sure else found]
 
+    def known_since(self, since_ns: int) -> Array:
+        """Return the points (N, 2) that were known at a time, where they are known to be now."""
+        return self._xy[(self._born_ns <= since_ns) & ~self._low]
+
     @property
     def low(self) -> Array:
         """Return the points (N, 2) of kerbs."""
@@ -139,7 +144,7 @@ class LocalMap:
         match = inside & (np.abs(distance - range_m) < self._p.match_m)
         if match.any():
             square = match & (np.abs(_turn(self._facing - np.arctan2(-dy, -dx))) < self._p.square_rad)
-            self._confirm(now_ns, match, square, distance, range_m)
+            self._confirm(now_ns, match, square & ~self._nearer_to_others(sensor, match, distance), distance, range_m)
             sure = bool((self._weight[match] > _SURE).any())
             low = bool(self._low[match].all())  # as it is now: _confirm may have found otherwise
             return Heard(sensor, range_m, at, self._xy[match], int(self._born_ns[match].min()), sure, low)
@@ -158,10 +163,14 @@ class LocalMap:
         lengthwise, sideways = body.beyond(np.array([car], dtype=np.float64), self._xy)
         self._weight[np.maximum(lengthwise, sideways)[0] < self._p.passed_m] = 0.0
 
-    def free(self, slot: Frame, half_m: float, depth_m: float) -> None:
-        """Forget points in a slot that the side sensors have found empty."""
+    def free(self, slot: Frame, half_m: float, y_m: tuple[float, float], lean: float = 0.0) -> None:
+        """Forget points between two lines along a slot, where the side sensors have found nothing; kerbs stay.
+
+        ``lean`` is how far the sides of the slot run along the street for a metre of its depth.
+        """
         local = slot.points_to_local(self._xy)
-        inside = (np.abs(local[:, 0]) < half_m) & (local[:, 1] < 0.0) & (local[:, 1] > -depth_m) & ~self._low
+        inside = np.abs(local[:, 0] - lean * local[:, 1]) < half_m
+        inside &= (local[:, 1] > y_m[0]) & (local[:, 1] < y_m[1]) & ~self._low
         self._weight[inside] = 0.0
 
     def tidy(self, now_ns: int, car: Pose) -> None:
@@ -187,7 +196,7 @@ class LocalMap:
     ) -> None:
         """Strengthen the points that explain an echo.
 
-        The nearest of those that are seen square on move towards it, square to their face; a corner that answers
+        The nearest of them move towards it, square to their face, if they are seen square on; a corner that answers
         from aside says nothing of the faces next to it.
         """
         self._doubt_kerb(now_ns, match, np.abs(distance - range_m), range_m)
@@ -195,10 +204,20 @@ class LocalMap:
         self._seen_ns[match] = now_ns
         # A kerb is not put right by what may come from something higher.
         high = match & ~self._low
-        moved = square & high if high.any() else square
-        first = moved & (distance < distance[moved].min(initial=math.inf) + 0.02)
+        answering = high if high.any() else match
+        first = square & answering & (distance < distance[answering].min(initial=math.inf) + _SAME_M)
         away = self._p.correction * (distance[first] - range_m)
         self._xy[first] += np.column_stack((np.cos(self._facing[first]) * away, np.sin(self._facing[first]) * away))
+
+    def _nearer_to_others(self, sensor: str, match: NDArray[np.bool_], distance: Array) -> NDArray[np.bool_]:
+        """Tell which points another sensor hears from nearer: its burst may be the one that is heard."""
+        nearer = np.zeros(len(match), dtype=bool)
+        for name, other in self._last.items():
+            if name != sensor:
+                dx, dy = self._xy[match, 0] - other.at.x_m, self._xy[match, 1] - other.at.y_m
+                inside = np.abs(_turn(np.arctan2(dy, dx) - other.at.yaw_rad)) < self._p.half_cone_rad
+                nearer[match] |= inside & (np.hypot(dx, dy) < distance[match] - _SAME_M)
+        return nearer
 
     def _doubt_kerb(self, now_ns: int, match: NDArray[np.bool_], off_m: Array, range_m: float) -> None:
         """Take the kerb for a wall when it is heard from so near that it could not be heard were it low."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adas_perception.functions.apa.geometry import Array, Body, Pose, along, trace
 from adas_perception.functions.apa.local_map import Heard, LocalMap
@@ -23,6 +24,8 @@ from adas_perception.types import EgoState, Gear, nanoseconds
 _ROUND_M = 0.15 * np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)])
 # So near to the edges of a slot the side sensors may have missed something.
 _AT_EDGE_M = 0.08
+# So far beside a slot the line of the row is known from its neighbours.
+_AROUND_M = 1.0
 _POSES_M, _AHEAD = 0.1, 6
 
 
@@ -49,6 +52,7 @@ class ManoeuvreParams(Params):
     replans_max: int = param(12, "most plans of a manoeuvre", low=1, high=100)
     give_up_s: float = param(30.0, "a way blocked for so long is given up", unit="s", low=1.0, high=300.0)
     changed_m: float = param(0.05, "a plan with a found thing so near is made anew", unit="m", low=0.0, high=0.3)
+    nearer_m: float = param(0.03, "the same with a known one so much nearer than planned", unit="m", low=0.0, high=0.3)
     off_path_m: float = param(0.4, "farther beside its path the car is lost", unit="m", low=0.05, high=2.0)
 
 
@@ -74,6 +78,11 @@ class Manoeuvre:
         self.path: Path = ()
         self._poses: Array = np.empty((0, 3))
         self._at = 0
+        # How far the plan keeps away from what is known, and where along it that was so.
+        self._keeps_m = 0.0
+        self._kept: NDArray[np.bool_] = np.empty(0, dtype=bool)
+        # The map has changed against the path: it may not be driven on, also when no other one is found.
+        self._void = False
         self._p, self._track, self._size = params, track, size
         self._vehicle, self._planner, self._map = vehicle, planner, chart
         self._zones, self._body = Zones(zones, vehicle), Body.outline(vehicle)
@@ -123,10 +132,7 @@ class Manoeuvre:
     def _begin(self, now_ns: int, ego: EgoState) -> None:
         frame = self.slot.frame
         if not self.plans:
-            if self.slot.kind is not SlotKind.ANGLED:
-                depth = min(self.slot.depth_m, self._vehicle.length_m) - _AT_EDGE_M
-                self._map.free(frame, self.slot.length_m / 2.0 - _AT_EDGE_M, depth)
-                self._map.tidy(now_ns, Pose(ego.x_m, ego.y_m, ego.yaw_rad))
+            self._forget(now_ns, Pose(ego.x_m, ego.y_m, ego.yaw_rad))
             neighbours, back = edges(self.slot, self._vehicle)
             for (points, facing), kerb in ((back, self.slot.kind is SlotKind.PARALLEL), (neighbours, False)):
                 turned = frame.yaw_rad + frame.side * facing
@@ -145,6 +151,20 @@ class Manoeuvre:
         )
         self._planning = self._planner.planning(scene)
 
+    def _forget(self, now_ns: int, car: Pose) -> None:
+        """Forget what lies in the slot or before its line: there the side sensors have found nothing nearer.
+
+        In passing, the direction of a corner is known to one or two decimetres only, its place in the row to one tenth
+        of that.
+        """
+        slot, half = self.slot, self.slot.length_m / 2.0
+        depth = min(slot.depth_m, self._vehicle.length_m) - _AT_EDGE_M
+        passed_m = slot.frame.to_local(car).y_m - self._vehicle.width_m / 2.0
+        lean = 1.0 / math.tan(slot.axis_rad) if slot.kind is SlotKind.ANGLED else 0.0
+        self._map.free(slot.frame, half - _AT_EDGE_M * math.hypot(1.0, lean), (-depth, 0.0), lean)
+        self._map.free(slot.frame, half + _AROUND_M, (_AT_EDGE_M, passed_m))
+        self._map.tidy(now_ns, car)
+
     def _work(self, now_ns: int) -> None:
         """Do a few pieces of work; when there is a path, take it."""
         assert self._planning is not None
@@ -160,11 +180,13 @@ class Manoeuvre:
             waiting = self._blocked_ns is not None and self.plans < self._p.replans_max
             self.phase = Phase.WAITING if waiting else Phase.NO_PATH
             return
-        self._path_ns = self._plan_ns
+        self._path_ns, self._void = self._plan_ns, False
         side = self.slot.frame.side
         self.path = tuple(piece._replace(curvature=side * piece.curvature) for piece in path)
         self._tracker = Tracker(self._track, self._vehicle, self._start, self.path)
         self._poses, self._at = trace(self._start, self.path, _POSES_M), 0
+        self._keeps_m = self._planner.margin_m - self._p.nearer_m
+        self._kept = self._body.free(self._poses, self._map.points, self._keeps_m)
         self._blocked_ns = self._clear_ns = None
         self._zones.reset()
         self.phase = Phase.DRIVING
@@ -180,10 +202,10 @@ class Manoeuvre:
         if self._off_path(ego, tracker):
             self.phase = Phase.LOST
             return self._stand(ego)
-        if self.plans < self._p.replans_max and self._map_changed(ego):
-            self._blocked_ns, self.phase = now_ns, Phase.PLANNING
+        if not self._void and self.plans < self._p.replans_max and self._map_changed(ego):
+            self._blocked_ns, self.phase, self._void = now_ns, Phase.PLANNING, True
             return tracker.stop(ego)
-        blocked = self.zone.zone is Zone.STOP
+        blocked = self._void or self.zone.zone is Zone.STOP
         if self.phase is Phase.DRIVING and not blocked:
             before = tracker.moved
             drive = tracker.step(ego, self.zone.cap_mps)
@@ -235,13 +257,16 @@ class Manoeuvre:
         """Tell whether the plan would not have been made with what the map knows now."""
         if self._map.raised_ns > self._plan_ns:
             return True
-        found = self._map.found_since(self._plan_ns, sure=True)
-        if not len(found):
-            return False
         # A path may come by the same place twice, so the car is looked for a little ahead of where it was.
         near = self._poses[self._at : self._at + _AHEAD]
         self._at += int(np.argmin(np.hypot(near[:, 0] - ego.x_m, near[:, 1] - ego.y_m)))
-        return not self._body.free(self._poses[self._at :], found, self._p.changed_m).all()
+        ahead = self._poses[self._at :]
+        found = self._map.found_since(self._plan_ns, sure=True)
+        if len(found) and not self._body.free(ahead, found, self._p.changed_m).all():
+            return True
+        known = self._map.known_since(self._plan_ns)
+        nearer = self._kept[self._at :] & ~self._body.free(ahead, known, self._keeps_m)
+        return bool(nearer.any())
 
     def _ahead_since(self, stamp_ns: int) -> bool:
         """Tell whether what lies ahead was known at a time."""

@@ -47,12 +47,15 @@ class PlanParams(Params):
     wide_margin_m: float = param(0.17, "free space around the body where there is room", unit="m", low=0.1, high=0.5)
     margin_m: float = param(0.13, "the same where there is less", unit="m", low=0.1, high=0.5)
     tight_margin_m: float = param(0.10, "the same where nothing else helps", unit="m", low=0.1, high=0.5)
+    aside_m: float = param(0.03, "where needed the car may stand so much farther out", unit="m", low=0.0, high=0.1)
+    askew_rad: float = param(0.0175, "and be turned so much outwards", unit="rad", low=0.0, high=0.035)
     kerb_margin_m: float = param(0.13, "free space to a kerb", unit="m", low=0.0, high=0.5)
     tight_kerb_margin_m: float = param(0.07, "the same where nothing else helps", unit="m", low=0.0, high=0.5)
     street_m: float = param(6.3, "width of street that may be used", unit="m", low=3.0, high=15.0)
     change_m: float = param(3.0, "way that a change of direction is worth", unit="m", low=0.0, high=20.0)
     wheels_m: float = param(1.0, "way that turning the wheels at a stand is worth", unit="m", low=0.0, high=5.0)
     moves_max: int = param(10, "most moves", low=1, high=20)
+    few_moves: int = param(8, "a path with no more moves is good enough", low=1, high=20)
     wide_moves_max: int = param(5, "the same as long as room is looked for", low=1, high=20)
     step_m: float = param(0.05, "distance of the poses that are checked", unit="m", low=0.01, high=0.2)
     connect_max: int = param(10, "connections of a pose that are checked", low=1, high=48)
@@ -74,7 +77,10 @@ class Scene:
 
 
 class _Room(NamedTuple):
-    """How much room a plan keeps: one after the other is tried. ``over_kerb`` is what a kerb must not touch."""
+    """How much room a plan keeps: one after the other is tried. ``over_kerb`` is what a kerb must not touch.
+
+    ``aside_m`` and ``askew_rad`` are how far the car ends from the parked pose; without nodes there is no search.
+    """
 
     steering_rad: float
     margin_m: float
@@ -83,6 +89,8 @@ class _Room(NamedTuple):
     moves_max: int
     nodes_max: int
     step_m: float = 0.06
+    aside_m: float = 0.0
+    askew_rad: float = 0.0
 
 
 class Planner:
@@ -93,14 +101,20 @@ class Planner:
         self._body, wheels = Body.outline(vehicle), Body.wheels(vehicle)
         p, wide_m = params, params.wide_margin_m
         kerb_m, tight_m = p.kerb_margin_m, p.tight_margin_m
+        tight = _Room(p.tight_steering_rad, tight_m, wheels, p.tight_kerb_margin_m, p.moves_max, p.nodes_max, _FINE_M)
+        # A pose that is as good as the parked one may save moves.
+        places = ((p.aside_m, 0.0), (0.0, p.askew_rad), (p.aside_m, p.askew_rad))
         self._rooms = (
             _Room(p.steering_rad, wide_m + 0.1, self._body, tight_m, p.wide_moves_max, p.wide_nodes_max // 2),
             _Room(p.steering_rad, wide_m, self._body, tight_m, p.wide_moves_max, p.wide_nodes_max),
             _Room(p.steering_rad, p.margin_m, wheels, kerb_m, p.wide_moves_max + 1, p.nodes_max // 2),
             _Room(p.steering_rad, p.margin_m, wheels, p.tight_kerb_margin_m, p.moves_max, p.nodes_max),
-            _Room(p.tight_steering_rad, tight_m, wheels, p.tight_kerb_margin_m, p.moves_max, p.nodes_max, _FINE_M),
+            tight,
+            *(tight._replace(nodes_max=0, aside_m=aside_m, askew_rad=askew) for aside_m, askew in places),
         )
         self._wheelbase_m = vehicle.wheelbase_m
+        # How far the latest plan keeps away from what the body can touch.
+        self.margin_m = wide_m
         self._room = self._rooms[0]
         self.radius_m = vehicle.wheelbase_m / math.tan(params.steering_rad)
 
@@ -110,17 +124,26 @@ class Planner:
 
     def planning(self, scene: Scene) -> Planning:
         """Plan in small pieces of work, a few milliseconds each: a generator that returns what ``plan`` returns."""
+        best: Path | None = None
         for room in self._rooms:
             self._room, self.radius_m = room, self._wheelbase_m / math.tan(room.steering_rad)
-            seen = replace(scene, points=self._body.moved_out(scene.start, scene.points, room.margin_m))
-            if not self._free(seen, np.array([scene.goal], dtype=np.float64)):
+            x, y, yaw = scene.goal
+            goal = Pose(x, y + room.aside_m, yaw + room.askew_rad)
+            seen = replace(scene, points=self._body.moved_out(scene.start, scene.points, room.margin_m), goal=goal)
+            if not self._free(seen, np.array([goal], dtype=np.float64)):
                 continue
             found = yield from self._out_by_stroke(seen)
             found = found or (yield from self._out_by_turns(seen))
-            found = found or (yield from self._search(seen))
-            if found:
-                return backwards((yield from self._simplified(seen, found)))
-        return None
+            if not found and room.nodes_max:
+                found = yield from self._search(seen)
+            if not found:
+                continue
+            found = yield from self._simplified(seen, found)
+            if best is None or strokes(found) < strokes(best):
+                best, self.margin_m = found, room.margin_m
+            if strokes(best) <= self._p.few_moves:
+                break
+        return backwards(best) if best else None
 
     def cost(self, path: Path) -> float:
         """Return the length in metres, with what the moves and the turning of the wheels are worth."""

@@ -43,6 +43,7 @@ class ZoneParams(Params):
     slow_mps: float = param(0.4, "speed in the slow zone", unit="m/s", low=0.1, high=1.0)
     half_cone_rad: float = param(0.55, "half the arc on which something new may lie", unit="rad", low=0.1, high=1.2)
     located_rad: float = param(0.3, "half the arc when the map has a place for it", unit="rad", low=0.0, high=1.2)
+    located_m: float = param(0.3, "the same across, where that is more", unit="m", low=0.0, high=1.0)
     touch_m: float = param(0.4, "nothing new may be nearer to a sensor ahead", unit="m", low=0.0, high=1.0)
 
 
@@ -131,7 +132,7 @@ class Zones:
         if echo.located:
             x, y = heard.points.mean(axis=0).tolist()
             bearing = math.remainder(math.atan2(y - heard.at.y_m, x - heard.at.x_m) - heard.at.yaw_rad, math.tau)
-            middle, half = bearing, self._p.located_rad
+            middle, half = bearing, max(self._p.located_rad, self._p.located_m / max(heard.range_m, _STEP_M))
         low, high = max(middle - half, -self._p.half_cone_rad), min(middle + half, self._p.half_cone_rad)
         angle = heard.at.yaw_rad + np.linspace(min(low, high), high, 9)
         return np.column_stack(
