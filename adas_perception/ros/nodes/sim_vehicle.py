@@ -53,11 +53,12 @@ READY_TIMEOUT_S = 60.0
 # Before the drive the car rolls on the empty road, and is put back before the road ends. Not more often: what jumps
 # with the car looks as if it moved.
 ROLLING_S = 20.0
-# The clock stands still while a part of the stack lags by more than this: a slow computer drives the same scenario
-# in more wall time. After some vain waits the clock no longer waits for that part: it is dead.
+# The clock stands still while what a part of the stack says is older than this, 50 ms or more beyond its period: a slow
+# computer drives the same scenario in more wall time. After some vain waits the clock no longer waits for that part:
+# it is dead.
 PATIENCE_S = 0.5
 VAIN_WAITS = 4
-BEHIND_S = 0.1
+BEHIND_S, BEHIND_AT_10_HZ_S = 0.1, 0.15
 RECEIVE_TIMEOUT_S = 0.1
 TOP_VIEW_PX = 200
 
@@ -115,10 +116,10 @@ class SimVehicleNode(AdasNode):
         self.objects = self.listen("objects", PointCloud2, convert.to_objects, self._on_awaited)
         odometry = self.listen("vehicle/odometry", Odometry, lambda m: convert.to_ego(m, None), self._on_awaited)
         boxes = self.listen("detections", Detection2DArray, convert.to_detections, self._on_awaited)
-        self._awaited: tuple[Input[Any], ...] = (self.lanes, self.objects, odometry, boxes)
-        self._echoes = self.listen(
-            "parking/echoes", PointCloud2, lambda m: convert.to_echoes(m, SENSORS), self._on_awaited
-        )
+        echoes = self.listen("parking/echoes", PointCloud2, lambda m: convert.to_echoes(m, SENSORS), self._on_awaited)
+        self._awaited: dict[Input[Any], float] = dict.fromkeys((self.lanes, self.objects, odometry), BEHIND_S)
+        self._awaited[boxes] = BEHIND_AT_10_HZ_S
+        self._awaited_ranging = {**self._awaited, echoes: BEHIND_AT_10_HZ_S}
         self._ranging = False
         for topic in STATES:
             self.listen(topic, DiagnosticArray, convert.to_state, self._on_state)
@@ -244,9 +245,9 @@ class SimVehicleNode(AdasNode):
 
     def _behind(self, frames: int) -> list[str]:
         """Return the parts of the stack that have not caught up with the clock; a detector need not be there."""
-        awaited = (*self._awaited, self._echoes) if self._ranging else self._awaited
-        heard = (i for i in awaited if i.value is not None)
-        late = [i.topic for i in heard if not fresh(i.value, self._stamp_ns, BEHIND_S)]
+        awaited = self._awaited_ranging if self._ranging else self._awaited
+        heard = ((i, oldest_s) for i, oldest_s in awaited.items() if i.value is not None)
+        late = [i.topic for i, oldest_s in heard if not fresh(i.value, self._stamp_ns, oldest_s)]
         return late + (["bus"] if self._lateral_frames <= frames else [])
 
     def _tell_time(self) -> None:
