@@ -19,7 +19,8 @@ from adas_perception.types import EgoState, RadarScan, nanoseconds
 OTHER_CLOCK_NS = nanoseconds(5.0)
 # Messages looked at to tell.
 CLOCK_SAMPLES = 50
-AHEAD = 64
+# How far reading is ahead.
+BATCH, BATCHES_AHEAD = 32, 2
 
 
 class Arrival(NamedTuple):
@@ -124,41 +125,45 @@ def _other_clock(bag: BagReader, topics: Mapping[str, str]) -> bool:
 
 
 def ahead(source: Iterator[Any]) -> Iterator[Any]:
-    """Yield what ``source`` yields; a thread works ahead of the reader, and what it raises is raised here."""
-    waiting: queue.Queue[Any] = queue.Queue(AHEAD)
-    stopped = threading.Event()
-    end = object()
+    """Yield what ``source`` yields; a thread works ahead of the reader, and what it raises is raised here.
 
-    def put(item: Any) -> bool:
+    Items change hands by the batch: one by one, both threads would wait for each other at every item.
+    """
+    batches: queue.Queue[tuple[list[Any], bool, Exception | None]] = queue.Queue(BATCHES_AHEAD)
+    stopped = threading.Event()
+
+    def put(batch: list[Any], more: bool = True, error: Exception | None = None) -> bool:
         while not stopped.is_set():
             try:
-                waiting.put(item, timeout=0.1)
+                batches.put((batch, more, error), timeout=0.1)
                 return True
             except queue.Full:
                 continue
         return False
 
     def work() -> None:
-        last: tuple[Any, BaseException | None] = (end, None)
+        batch: list[Any] = []
+        failed = None
         try:
             for item in source:
-                if not put((item, None)):
-                    return
+                batch.append(item)
+                if len(batch) == BATCH:
+                    if not put(batch):
+                        return
+                    batch = []
         except Exception as error:  # it belongs to the reader
-            last = (end, error)
-        put(last)
+            failed = error
+        put(batch, False, failed)
 
     thread = threading.Thread(target=work, name="reading ahead", daemon=True)
     thread.start()
     try:
-        while True:
-            item, error = waiting.get()
+        more = True
+        while more:
+            batch, more, error = batches.get()
+            yield from batch
             if error is not None:
                 raise error
-            if item is end:
-                return
-            yield item
     finally:
         stopped.set()
         thread.join(2.0)
-
