@@ -31,6 +31,29 @@ def network(folder):
     return folder / "net.onnx"
 
 
+def layers(folder):
+    """A layer with ReLU6 whose inputs reach far below zero, and a layer whose answer is the exponent of an edge."""
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.normal(size=(4, 3, 3, 3)) - 0.3, "e": rng.normal(size=(4, 4, 1, 1)) * 0.01,
+               "low": np.float32(0.0), "high": np.float32(6.0)}  # fmt: skip
+    nodes = [
+        helper.make_node("Cast", ["picture"], ["f"], "cast", to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["f"], ["t"], "transpose", perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["t", "w"], ["c"], "conv", pads=[1, 1, 1, 1]),
+        helper.make_node("Clip", ["c", "low", "high"], ["r"], "relu6"),
+        helper.make_node("Conv", ["r", "e"], ["x"], "edges"),
+        helper.make_node("Exp", ["x"], ["reach"], "exp"),
+    ]
+    graph = helper.make_graph(
+        nodes, "net", [helper.make_tensor_value_info("picture", TensorProto.UINT8, [1, 8, 8, 3])],
+        [helper.make_tensor_value_info("reach", TensorProto.FLOAT, [1, 4, 8, 8])],
+        [numpy_helper.from_array(np.asarray(v, np.float32), k) for k, v in weights.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(folder / "layers.onnx"))
+    return folder / "layers.onnx"
+
+
 def pictures(count=4):
     rng = np.random.default_rng(1)
     return [rng.integers(0, 256, (8, 8, 3), dtype=np.uint8) for _ in range(count)]
@@ -51,6 +74,18 @@ def test_what_is_written_passes_the_lint_and_stays_close(tmp_path, method):
         for f in ("net.onnx", "int8.onnx")
     )
     assert np.abs(before - after).max() < 0.03 * np.abs(before).max()
+
+
+def test_nothing_is_quantised_between_a_layer_and_its_relu6(tmp_path):
+    quantise(layers(tmp_path), tmp_path / "int8.onnx", pictures(), QuantiseConfig("minmax"))
+    graph = onnx.load(str(tmp_path / "int8.onnx")).graph
+    makers = {o: n.op_type for n in graph.node for o in n.output}
+    assert {makers[n.input[0]] for n in graph.node if n.op_type == "Clip"} == {"Conv"}
+    assert [n.op_type for n in graph.node].count("QuantizeLinear") == 1  # the picture; weights are stored so
+
+
+def test_a_layer_whose_answer_is_an_exponent_stays_in_float(tmp_path):
+    assert decoding_nodes(onnx.load(str(layers(tmp_path))).graph) == {"edges"}
 
 
 def test_sums_that_decode_boxes_stay_in_float(tmp_path):

@@ -174,7 +174,7 @@ def quantise(
     calibration: Annotated[int, typer.Option(help="pictures that calibrate", min=1)] = 24,
     validation: Annotated[int, typer.Option(help="pictures that judge", min=1)] = 150,
     method: Annotated[str, typer.Option(help="percentile, minmax or entropy")] = "percentile",
-    keep: Annotated[str, typer.Option(help="beginnings of names of nodes that stay in float")] = "default",
+    keep: Annotated[str, typer.Option(help="beginnings of names of nodes that stay in float, with commas")] = "",
 ) -> None:
     """Write the INT8 or FP16 variant of a model; exit status 1, and no file, if it scores too low."""
     from adas_perception.models.quantise_gate import quantise_and_judge

@@ -79,10 +79,17 @@ def quantise(model: Path, out: Path, pictures: Iterable[NDArray[np.uint8]], conf
 
 
 def decoding_nodes(graph: onnx.GraphProto) -> set[str]:
-    """Names of the sums with a constant: they decode boxes, and the rounding of pixels would move the boxes."""
+    """Names of the nodes that decode boxes, whose rounding would move the boxes.
+
+    They are the sums with a constant, and the layers whose answer is an exponent.
+    """
     constants = {t.name for t in graph.initializer}
     constants |= {o for n in graph.node if n.op_type == "Constant" for o in n.output}
-    return {n.name for n in graph.node if n.op_type == "Add" and constants & set(n.input)}
+    sums = {n.name for n in graph.node if n.op_type == "Add" and constants & set(n.input)}
+    makers = {output: node for node in graph.node for output in node.output}
+    exponents = [makers.get(n.input[0]) for n in graph.node if n.op_type == "Exp"]
+    layers = [makers.get(n.input[0]) if n and n.op_type == "Clip" else n for n in exponents]
+    return sums | {n.name for n in layers if n and n.op_type in QUANTISED_OPS}
 
 
 def join_activations(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -18,13 +18,6 @@ from adas_perception.perception.lane_network import LaneSpec
 from adas_perception.perception.objects import DetectorSpec, ObjectDetector, letterbox
 
 MAP_DROP_MAX, IOU_DROP_MAX = 0.01, 0.01
-# What stays in floating point, found by measuring: first layers, and what reads off the detector's boxes.
-KEEP = {
-    "object": (
-        "/backbone/_conv_stem", *(f"/heads.{level}/{part}" for level in range(4) for part in ("edges", "classes")),
-    ),
-    "lane": ("/backbone/_conv_stem", "/backbone/_blocks.0/", "/backbone/_blocks.1/"),
-}  # fmt: skip
 CALIBRATION_SEED, JUDGE_SEED = 3_000_000, 4_000_000
 SCORE_MIN = 0.02
 
@@ -44,14 +37,15 @@ def quantise_and_judge(
     """Write ``out``, the fp16 or int8 variant, unless the verdict is a refusal.
 
     Detectors are judged by their mean average precision on pictures of the COCO file ``labels``, lane nets by the
-    overlap of the ego lines on drawn roads. The pictures that judge do not calibrate.
+    overlap of the ego lines on drawn roads. The pictures that judge do not calibrate. ``keep`` lists beginnings of the
+    names of nodes that stay in floating point, with commas.
     """
     entry = load_model_spec(model)
     if entry.kind == "object":
         pictures, judge, drop_max = *_boxes(entry.spec, labels, calibration, validation), MAP_DROP_MAX
     else:
         pictures, judge, drop_max = *_lanes(entry.spec, calibration, validation), IOU_DROP_MAX
-    kept = KEEP[entry.kind] if keep == "default" else tuple(k for k in keep.split(",") if k)
+    kept = tuple(k for k in keep.split(",") if k)
     if precision == "fp16":
         to_half(entry.file(), out)
     else:
