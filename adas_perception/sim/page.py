@@ -63,6 +63,12 @@ dt { color:var(--dim); } dd { margin:0; overflow-wrap:anywhere; }
     </table>
   </section>
 </div>
+{% if parking %}
+<section class="book">
+  <h2>The manoeuvre from above</h2>
+  <img alt="echoes, map, slot, plan and driven path from above" src="{{ parking }}">
+</section>
+{% endif %}
 {% if plots %}<section>{{ plots|safe }}</section>{% endif %}
 <div class="two">
   <section class="notes">

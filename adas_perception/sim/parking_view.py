@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from adas_perception.functions.apa import ApaDecision, Slot
+from adas_perception.functions.apa.geometry import Frame, Pose, pose_at
+from adas_perception.functions.apa.local_map import LocalMap, MapParams
 from adas_perception.params import Ring, Vehicle
 from adas_perception.pipeline import Sample, load_pipeline
 from adas_perception.sim.contact import outline
@@ -20,14 +23,17 @@ from adas_perception.sim.scorecard.manoeuvres.parking import Parking
 from adas_perception.sim.scorecard.play import Conditions, new_world
 from adas_perception.sim.suite import SensorSuite
 from adas_perception.sim.world import World
-from adas_perception.types import Function, UltrasonicEcho
+from adas_perception.types import Echoes, EchoPoint, EgoState, Function, FunctionState, UltrasonicEcho
 
 _PX_PER_M = 48
 _NEAR_M = 2.5
 _INK, _GROUND = (60, 48, 40), (250, 248, 246)
 _BODY, _EGO, _MAP = (205, 200, 195), (178, 114, 0), (29, 52, 192)
 _PLAN, _PATH, _SLOT = (0, 159, 230), (80, 120, 0), (85, 160, 10)
-Places = list[tuple[float, float, float]]
+Place = tuple[float, float, float]
+Places = list[Place]
+# The picture beside the record of a drive.
+PICTURE = "parking.png"
 
 
 @dataclass
@@ -39,7 +45,7 @@ class View:
     driven: Places = field(default_factory=list)
     plan: Places = field(default_factory=list)
     points: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
-    slot: Slot | None = None
+    opening: tuple[tuple[float, float], ...] = ()
     states: list[tuple[float, str]] = field(default_factory=list)
 
 
@@ -61,10 +67,79 @@ def record(run: Parking) -> View:
             continue
         view.driven.append((world.car.x_m, world.car.y_m, world.car.yaw_rad))
         view.plan = view.plan or list(decision.path)
-        view.slot = view.slot or decision.slots[0]
+        view.opening = view.opening or _opening(decision.slots[0], decision.slots[0].length_m)
         view.points = decision.map if decision.map is not None else view.points
-        view.echoes += _echoes(world, sensors.heard)
+        view.echoes += _echoes(world, ((echo.sensor, echo.range_m) for echo in sensors.heard))
     return view
+
+
+class Watch:
+    """Looks on while the stack parks as processes, and collects what is to be drawn from what it says.
+
+    The map is not among that: it is made anew from the echoes.
+    """
+
+    def __init__(self) -> None:
+        self._views: list[View] = []
+        self._map = LocalMap(MapParams())
+        self._heard_ns: dict[str, int] = {}
+        self._slots: Sequence[Place] = ()
+        self._path: Sequence[Place] = ()
+        self._start, self._odom_start = Pose(0.0, 0.0, 0.0), Frame(0.0, 0.0, 0.0)
+
+    def offer(self, slots: Sequence[Place]) -> None:
+        """Take the slots on offer."""
+        self._slots = slots
+
+    def plan(self, path: Sequence[Place]) -> None:
+        """Take the path; the first one is drawn."""
+        self._path = self._path or path
+
+    def step(
+        self, world: World, state: FunctionState | None, echoes: Echoes | None, odometry: EgoState | None
+    ) -> None:
+        """Take in one cycle: the latest that was heard. The car stands when a slot is confirmed."""
+        if state is None or odometry is None or not self._views and state.state != "CONFIRMED":
+            return
+        if not self._views:
+            self._views = [View([_to_map(world, box.corners()) for box in world.surroundings().boxes])]
+            self._start = Pose(world.car.x_m, world.car.y_m, world.car.yaw_rad)
+            self._odom_start = Frame(odometry.x_m, odometry.y_m, odometry.yaw_rad)
+        (view,) = self._views
+        if not view.states or view.states[-1][1] != state.state:
+            view.states.append((world.time_s, state.state))
+        if state.state not in ("CONFIRMED", "MANOEUVRING", "PAUSED", "DONE"):
+            return
+        view.driven.append((world.car.x_m, world.car.y_m, world.car.yaw_rad))
+        view.plan = [self._in_map(place) for place in self._path]
+        if self._slots and not view.opening:
+            view.opening = _opening(self._in_map(self._slots[0]), state.values.get("slot_length_m", 0.0))
+        self._hear(world, view, echoes.points if echoes else ())
+        view.points = self._map.points
+
+    def _in_map(self, place: Place) -> Pose:
+        """Return a pose in odometry, which began elsewhere, in the map frame."""
+        return Frame(*self._start).to_odom(self._odom_start.to_local(Pose(*place)))
+
+    def _hear(self, world: World, view: View, points: Sequence[EchoPoint]) -> None:
+        ego = world.ego()
+        for echo in points:
+            if echo.stamp_ns <= self._heard_ns.get(echo.sensor, 0):
+                continue
+            self._heard_ns[echo.sensor] = echo.stamp_ns
+            view.echoes += _echoes(world, ((echo.sensor, echo.range_m),))
+            mount = Ring().mount(echo.sensor)
+            self._map.hear(world.stamp_ns, echo.sensor, mount, pose_at(ego, echo.stamp_ns), echo.range_m)
+        self._map.tidy(world.stamp_ns, Pose(ego.x_m, ego.y_m, ego.yaw_rad))
+
+    def save(self, folder: Path) -> None:
+        """Write the picture of the manoeuvre into a folder; nothing when no slot was confirmed."""
+        picture = folder / PICTURE
+        picture.unlink(missing_ok=True)
+        if self._views and self._views[0].opening and self._views[0].driven:
+            (view,) = self._views
+            end_s, end = view.states[-1]
+            cv2.imwrite(str(picture), draw(view, f"{end}, {end_s - view.states[0][0]:.0f} s after confirming"))
 
 
 @dataclass
@@ -79,11 +154,11 @@ class _Listening(SensorSuite):
         return samples
 
 
-def _echoes(world: World, heard: Sequence[UltrasonicEcho]) -> list[tuple[float, float]]:
-    """Return echoes on the axes of their sensors, in the map frame."""
+def _echoes(world: World, heard: Iterable[tuple[str, float]]) -> list[tuple[float, float]]:
+    """Return echoes, by sensor and range, on the axes of their sensors, in the map frame."""
     points = []
-    for echo in heard:
-        mount, reach = Ring().mount(echo.sensor), echo.range_m
+    for sensor, reach in heard:
+        mount = Ring().mount(sensor)
         if reach < _NEAR_M:
             points.append((mount.x_m + reach * math.cos(mount.yaw_rad), mount.y_m + reach * math.sin(mount.yaw_rad)))
     return [(float(x), float(y)) for x, y in _to_map(world, np.array(points).reshape(-1, 2))]
@@ -96,8 +171,8 @@ def _to_map(world: World, points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def draw(view: View, title: str) -> NDArray[np.uint8]:
     """Return the picture (H, W, 3) in BGR."""
-    assert view.slot is not None
-    x0, y1 = view.slot.x_m - 9.0, view.slot.y_m + 8.5
+    (xa, ya), (xb, yb) = view.opening
+    x0, y1 = (xa + xb) / 2.0 - 9.0, (ya + yb) / 2.0 + 8.5
     width, height = int(20.0 * _PX_PER_M), int(15.0 * _PX_PER_M)
     picture = np.full((height, width, 3), _GROUND, np.uint8)
 
@@ -115,7 +190,7 @@ def draw(view: View, title: str) -> NDArray[np.uint8]:
         cv2.circle(picture, (int(x), int(y)), 3, _MAP, -1, cv2.LINE_AA)
     cv2.polylines(picture, [px([p[:2] for p in view.plan])], False, _PLAN, 3, cv2.LINE_AA)
     cv2.polylines(picture, [px([p[:2] for p in view.driven])], False, _PATH, 2, cv2.LINE_AA)
-    cv2.polylines(picture, [px(_opening(view.slot))], False, _SLOT, 4, cv2.LINE_AA)
+    cv2.polylines(picture, [px(view.opening)], False, _SLOT, 4, cv2.LINE_AA)
     cv2.polylines(picture, [px(_car(view.driven[0]))], True, _EGO, 1, cv2.LINE_AA)
     cv2.polylines(picture, [px(_car(view.driven[-1]))], True, _EGO, 3, cv2.LINE_AA)
     legend = (("echoes", (190, 120, 200)), ("map", _MAP), ("opening of the slot", _SLOT), ("first plan", _PLAN),
@@ -133,10 +208,10 @@ def _car(place: tuple[float, float, float]) -> NDArray[np.float64]:
     return np.array(outline(Vehicle())) @ np.array([[c, s], [-s, c]]) + (x, y)
 
 
-def _opening(slot: Slot) -> list[tuple[float, float]]:
+def _opening(slot: Slot | Pose, length_m: float) -> tuple[tuple[float, float], ...]:
     c, s = math.cos(slot.yaw_rad), math.sin(slot.yaw_rad)
-    half = slot.length_m / 2.0
-    return [(slot.x_m - half * c, slot.y_m - half * s), (slot.x_m + half * c, slot.y_m + half * s)]
+    half = length_m / 2.0
+    return (slot.x_m - half * c, slot.y_m - half * s), (slot.x_m + half * c, slot.y_m + half * s)
 
 
 def main(kind: str, extra_m: float, path: str) -> None:

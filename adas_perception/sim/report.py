@@ -15,6 +15,7 @@ from adas_perception.alerts import Alert, Situation, find, load_alerts
 from adas_perception.resources import config_path
 from adas_perception.sim.judge import Verdict, figures, real_time_factor, verdicts
 from adas_perception.sim.page import PAGE
+from adas_perception.sim.parking_view import PICTURE
 from adas_perception.sim.plots import time_plots
 from adas_perception.sim.recorder import Record, load_record
 from adas_perception.sim.style import STYLE
@@ -49,11 +50,16 @@ def write_report(record: Record, out_dir: Path) -> Path:
         write_mp4(record, out_dir / "demo.mp4")
         write_gif(record, out_dir / "demo.gif")
     page = out_dir / "report.html"
-    page.write_text(_render(record), encoding="utf-8")
+    page.write_text(_render(record, _picture(out_dir / PICTURE)), encoding="utf-8")
     return page
 
 
-def _render(record: Record) -> str:
+def _picture(path: Path) -> str:
+    """Return a picture as the address that holds it, '' when there is none."""
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}" if path.is_file() else ""
+
+
+def _render(record: Record, parking: str) -> str:
     judged = verdicts(record)
     driven = len(record.signals["time_s"]) > 0
     plots = ""
@@ -75,6 +81,7 @@ def _render(record: Record) -> str:
         told=_told(record),
         style=STYLE,
         book=_flip_book(record),
+        parking=parking,
         plots=plots,
     )
 

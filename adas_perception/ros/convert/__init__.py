@@ -41,7 +41,15 @@ from adas_perception.ros.convert.objects import (
     to_radar,
     to_targets,
 )
-from adas_perception.ros.convert.vehicle import from_driver, from_ego, from_friction, to_driver, to_ego, to_friction
+from adas_perception.ros.convert.vehicle import (
+    from_driver,
+    from_ego,
+    from_friction,
+    to_driver,
+    to_ego,
+    to_friction,
+    to_place,
+)
 
 __all__ = [
     "BASE",
@@ -82,6 +90,7 @@ __all__ = [
     "to_lanes",
     "to_ns",
     "to_objects",
+    "to_place",
     "to_position",
     "to_radar",
     "to_request",

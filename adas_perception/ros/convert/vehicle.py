@@ -94,6 +94,12 @@ def to_pose(x: float, y: float, yaw: float) -> Pose:
     return pose
 
 
+def to_place(pose: Pose) -> tuple[float, float, float]:
+    """Read a planar pose as (x, y, yaw)."""
+    finite("pose", pose.position.x, pose.position.y, pose.orientation.z, pose.orientation.w)
+    return pose.position.x, pose.position.y, 2.0 * math.atan2(pose.orientation.z, pose.orientation.w)
+
+
 def to_friction(message: AccelWithCovarianceStamped) -> Friction:
     """Read the greatest acceleration that the tyres can give (``linear.x``, m/s2) with its variance."""
     accel, variance = message.accel.accel.linear.x, message.accel.covariance[0]

@@ -23,15 +23,17 @@ class BsdNode(SceneNode):
 
 
 class ApaNode(FunctionNode):
-    """Automatic parking assist."""
+    """Automatic parking assist: steps when echoes arrive, because a request is as old as its echoes."""
 
     def __init__(self) -> None:
         super().__init__("apa", ApaParams)
         self._core = Apa(self.params, self.limits())
         self._slots = self.create_publisher(PoseArray, "parking/slots", 5)
         self._path = self.create_publisher(Path, "parking/path", 5)
-        self.echoes = self.listen("parking/echoes", PointCloud2, lambda m: convert.to_echoes(m, SENSORS))
-        self.cycle(2 * PERIOD_S, self._step)
+        step_now = self.follow(PERIOD_S, self._step)
+        self.echoes = self.listen(
+            "parking/echoes", PointCloud2, lambda m: convert.to_echoes(m, SENSORS), lambda _: step_now()
+        )
 
     def _step(self, now_ns: int) -> None:
         decision = self._core.step(now_ns, self.ego.value, self.driver.value, self.echoes.value)

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import nav_msgs.msg
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseArray
 from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
 from rclpy.publisher import Publisher
@@ -38,6 +40,7 @@ from adas_perception.safety.freshness import fresh
 from adas_perception.sim.camera import DEFAULT_CAMERA, CameraRenderer
 from adas_perception.sim.draw import draw_camera, draw_top_view
 from adas_perception.sim.driver import DriverScript, Phase
+from adas_perception.sim.parking_view import Watch
 from adas_perception.sim.recorder import Recorder, Row, save_record
 from adas_perception.sim.scenarios import scenario
 from adas_perception.sim.world import World
@@ -97,6 +100,7 @@ class SimVehicleNode(AdasNode):
         self._network_ms = math.nan
         self._states: dict[Function, FunctionState] = {}
         self._mishap = Mishap(self.params)
+        self._parking = Watch()
         self._heard = threading.Event()
         self._running = True
         self.finished = self._end = Future()
@@ -117,6 +121,10 @@ class SimVehicleNode(AdasNode):
         odometry = self.listen("vehicle/odometry", Odometry, lambda m: convert.to_ego(m, None), self._on_awaited)
         boxes = self.listen("detections", Detection2DArray, convert.to_detections, self._on_awaited)
         echoes = self.listen("parking/echoes", PointCloud2, lambda m: convert.to_echoes(m, SENSORS), self._on_awaited)
+        self.listen("parking/slots", PoseArray, lambda m: tuple(map(convert.to_place, m.poses)), self._parking.offer)
+        self.listen("parking/path", nav_msgs.msg.Path, lambda m: tuple(convert.to_place(p.pose) for p in m.poses),
+                    self._parking.plan)  # fmt: skip
+        self._echoes, self._odometry = echoes, odometry
         self._awaited: dict[Input[Any], float] = dict.fromkeys((self.lanes, self.objects, odometry), BEHIND_S)
         self._awaited[boxes] = BEHIND_AT_10_HZ_S
         self._awaited_ranging = {**self._awaited, echoes: BEHIND_AT_10_HZ_S}
@@ -227,6 +235,7 @@ class SimVehicleNode(AdasNode):
                 self._pace(began, tick)
         wall_s = time.perf_counter() - began
         save_record(recorder.finish(wall_s), out)
+        self._parking.save(out)
         return 0
 
     def _pace(self, began: float, tick: int) -> None:
@@ -300,6 +309,7 @@ class SimVehicleNode(AdasNode):
             recorder.latency(now_s, self._latencies.pop())
         if _fires(CAMERA, tick) and math.isfinite(self._network_ms):
             recorder.network(now_s, self._network_ms)
+        self._parking.step(world, self._states.get(Function.APA), self._echoes.value, self._odometry.value)
         alerts = [f"{s.function.name} {s.state}" for s in self._states.values() if s.level >= Level.WARN]
         for alert in alerts:
             recorder.note(now_s, alert)
