@@ -21,7 +21,7 @@ def replay(
     scheduler: Annotated[str, typer.Option(help="address of a Dask scheduler, for example tcp://10.0.0.2:8786")] = "",
     preset: Annotated[str, typer.Option(help="preset laid over the parameters, for example 'guide'")] = "",
     config: Annotated[Path | None, typer.Option(help="parameter file of the car")] = None,
-    threads: Annotated[int, typer.Option(help="processor threads of a network", min=1)] = 2,
+    threads: Annotated[int, typer.Option(help="threads of a network; 0: two, one of two cores", min=0)] = 0,
     bags: Annotated[bool, typer.Option(help="write what the stack says into output bags")] = True,
     shadow: Annotated[bool, typer.Option(help="hold ACC engaged, for drives without the stack")] = False,
     record_reference: Annotated[Path | None, typer.Option(help="keep the outputs in this folder as reference")] = None,

@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import cantools
 import numpy as np
 from numpy.typing import NDArray
 
@@ -105,6 +104,8 @@ def _array(folder: Path, name: str) -> NDArray[Any]:
 
 @cache
 def _database() -> Any:
+    import cantools  # takes 0.15 s, which a replay of bags need not wait for
+
     return cantools.database.load_string(DBC, "dbc")
 
 

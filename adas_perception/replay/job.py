@@ -60,7 +60,7 @@ class Job:
     preset: str = ""
     car: Path | None = None
     bag: Path | None = None
-    threads: int = 2
+    threads: int = 0
     shadow: bool = False
 
     def __call__(self, progress: Progress | None = None) -> Result:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from adas_perception.inference.backend import Backend, Settings
+from adas_perception.inference.backend import Backend, Settings, threads_for
 from adas_perception.inference.models import load_model_spec
 from adas_perception.inference.switching import open_network
 from adas_perception.params import Config
@@ -32,7 +32,7 @@ class Perception:
     """The networks are opened when the first picture comes; a recording without pictures needs none."""
 
     config: Config
-    threads: int = 2
+    threads: int = 0
     dropped: int = 0
     picture_ms: list[float] = field(default_factory=list)
 
@@ -114,7 +114,7 @@ class Perception:
     def _network(self, name: str, spec: Callable[..., Any]) -> tuple[Any, Backend]:
         entry, values = load_model_spec(name), self.config.values("lane_object")
         backend = str(values.get("backend", "auto"))
-        settings = Settings(self.threads, str(values.get("precision", "auto")))
+        settings = Settings(threads_for(self.threads), str(values.get("precision", "auto")))
         # Not one that changes to TensorRT when its engine is built: two runs must be the same.
         network = open_network(entry, "cpu" if backend == "auto" else backend, settings)
         return spec(entry.spec, f"models.yaml: {name}"), network

@@ -26,7 +26,7 @@ class Options:
     car: Path | None = None
     jobs: int = 1
     scheduler: str = ""
-    threads: int = 2
+    threads: int = 0
     bags: bool = True
     shadow: bool = False
 
