@@ -36,7 +36,9 @@ from adas_perception.types import (
 
 REQUESTS = (LONGITUDINAL, LATERAL)
 
-# Over a longer gap between two speeds the path is unknown, and the pose waits instead of jumping.
+# Over a longer gap between two speeds the path is unknown, and the pose waits instead of jumping. So long a yaw rate
+# holds too: frames that were held up arrive together, later than their timeout, and what the car has turned meanwhile
+# must not be lost.
 ODOMETRY_GAP_S = 1.0
 
 
@@ -85,15 +87,19 @@ class VehicleReceiver:
         self._signals = signals
         self._inbox = Inbox(codec, {quantity.message for quantity in signals.values()})
         self._pose: _Pose | None = None
+        self._turning = 0, 0.0
 
     def feed(self, frame: Frame, now_ns: int) -> Decoded | None:
         """Take in a frame; return it decoded when it was used."""
         decoded = self._inbox.feed(frame, now_ns)
+        if decoded and self.carries(decoded, "yaw_rate_radps"):
+            self._turning = now_ns, self._signals["yaw_rate_radps"].of(decoded.signals)
         if decoded and self.carries(decoded, "speed_mps"):
-            turning = self._read(("yaw_rate_radps",), now_ns)
+            turned_ns, yaw_rate = self._turning
             speed_mps = self._signals["speed_mps"].of(decoded.signals)
             start = self._pose or _Pose(now_ns, speed_mps)
-            self._pose = start.moved(now_ns, speed_mps, turning[1]["yaw_rate_radps"] if turning else 0.0)
+            held = 0.0 <= seconds(now_ns - turned_ns) <= ODOMETRY_GAP_S
+            self._pose = start.moved(now_ns, speed_mps, yaw_rate if held else 0.0)
         return decoded
 
     def carries(self, decoded: Decoded, quantity: str) -> bool:
