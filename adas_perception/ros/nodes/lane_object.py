@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2
 from sensor_msgs.msg import Image as ImageMessage
 from vision_msgs.msg import Detection2DArray
 
-from adas_perception.inference.backend import Arrays, Backend, ModelError, Settings
+from adas_perception.inference.backend import Arrays, Backend, ModelError, Settings, threads_for
 from adas_perception.inference.cuda import CUDA_LIBRARIES
 from adas_perception.inference.models import load_model_spec
 from adas_perception.inference.switching import SwitchingBackend, open_network
@@ -110,7 +109,7 @@ class LaneObjectNode(AdasNode):
         try:
             # The stream of the lanes goes before that of the boxes.
             self._lane_spec, self._lane_net = self._network(
-                self.params.lane_model, LaneSpec, -1, self.params.dla_core, self._threads()
+                self.params.lane_model, LaneSpec, -1, self.params.dla_core, threads_for(self.params.threads)
             )
             self._detector = self._open_detector()
         except ModelError as error:
@@ -143,12 +142,8 @@ class LaneObjectNode(AdasNode):
     def _open_detector(self) -> ObjectDetector | None:
         if not self.params.object_model:
             return None
-        threads = max(1, self._threads() // 2)
+        threads = max(1, threads_for(self.params.threads) // 2)
         return ObjectDetector(*self._network(self.params.object_model, DetectorSpec, 0, -1, threads))
-
-    def _threads(self) -> int:
-        """A second thread takes 2 ms from a picture's way and costs 4 ms of the cores, which two cores do not have."""
-        return self.params.threads or (1 if (os.cpu_count() or 1) <= 2 else 2)
 
     def _create_topics(self) -> None:
         self._lanes = self.create_publisher(PointCloud2, "lanes", 5)
