@@ -17,6 +17,7 @@ from rclpy.task import Future  # noqa: E402
 from std_msgs.msg import Int32  # noqa: E402
 
 from adas_perception.ros.executor import SteadyExecutor  # noqa: E402
+from adas_perception.ros.node import AdasNode  # noqa: E402
 
 
 class Bench:
@@ -129,3 +130,17 @@ def test_a_context_that_shuts_down_ends_the_spinning(bench: Bench) -> None:
     began = time.monotonic()
     bench.executor.spin_until_future_complete(bench.end)
     assert time.monotonic() - began < 5.0 and not bench.end.done()
+
+
+def test_what_follows_data_steps_once_for_it_and_by_itself_when_it_ends(bench: Bench) -> None:
+    steps: list[int] = []
+    data: list[int] = []
+    bench.node.now_ns = lambda: 0  # type: ignore[attr-defined]
+    step_now = AdasNode.follow(bench.node, 0.05, steps.append)  # type: ignore[arg-type]
+    source = bench.every(0.05, lambda: (data.append(0), step_now()))
+    counted: list[int] = []
+    pause = bench.every(1.5, lambda: (source.cancel(), pause.cancel(), counted.append(len(steps))))
+    bench.every(2.5, bench.done)
+    assert bench.spin()
+    assert counted[0] - len(data) < len(data) / 4  # a busy computer may be late once
+    assert len(steps) - counted[0] >= 5
