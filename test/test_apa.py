@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adas_perception.functions.apa import Apa, ApaParams, SlotKind
+from adas_perception.functions.apa.geometry import Pose
+from adas_perception.functions.apa.slots import SideScan, SlotParams
 from adas_perception.limits import Limits
-from adas_perception.params import Vehicle
+from adas_perception.params import Ring, Vehicle
 from adas_perception.types import DriverInput, Echoes, EchoPoint, EgoState, Gear, Level, Side, nanoseconds
 
 START_NS = 1_000_000_000
@@ -222,3 +224,18 @@ def test_left_and_right_are_alike(length, gap):
         return [(s.kind, round(s.length_m, 6), round(s.y_m * side, 6)) for s in slots]
 
     assert found(Side.LEFT) == found(Side.RIGHT)
+
+
+@given(st.lists(st.tuples(st.floats(0.02, 0.4), st.sampled_from((0.6, 1.0, 1.1, 3.0, 6.0, math.inf)), st.booleans()),
+                min_size=1, max_size=150))  # fmt: skip
+@settings(max_examples=50, deadline=None)
+def test_leaving_out_what_changes_nothing_leaves_the_gaps_as_they_are(rows):
+    lazy, eager = (SideScan(SlotParams(window_m=10.0), Side.RIGHT) for _ in range(2))
+    ring, x = Ring(), 0.0
+    for step, range_m, front in rows:
+        x += step
+        name = "front_right_side" if front else "rear_right_side"
+        for scan in (lazy, eager):
+            scan.add(name, ring.mount(name), Pose(x, 0.0, 0.0), range_m)
+        eager._fresh = True
+        assert lazy.gaps() == eager.gaps()

@@ -98,6 +98,8 @@ class SideScan:
         self._street: Frame | None = None
         self._samples: deque[Sample] = deque()
         self._last_x: dict[str, float] = {}
+        # How many samples have met something, and the farthest of these.
+        self._met, self._met_x = 0, -math.inf
         self._fresh = False
         self._gaps: tuple[Gap, ...] = ()
 
@@ -106,6 +108,7 @@ class SideScan:
         self._street = None
         self._samples.clear()
         self._last_x.clear()
+        self._met, self._met_x = 0, -math.inf
         self._gaps = ()
 
     def add(self, sensor: str, mount: Mount, car: Pose, range_m: float) -> None:
@@ -127,10 +130,17 @@ class SideScan:
         self._last_x[sensor] = x
         if math.isfinite(range_m):
             x, y = x - range_m * math.sin(lean), y - range_m * (1.0 - math.cos(lean))
-        self._samples.append(Sample(x, y, range_m))
-        while self._samples and x - self._samples[0].x_m > self._p.window_m:
-            self._samples.popleft()
-        self._fresh = True
+        self._keep(Sample(x, y, range_m))
+
+    def _keep(self, sample: Sample) -> None:
+        """Add a sample and drop the oldest; one of nothing, beyond all that was met, changes no gap."""
+        self._samples.append(sample)
+        if math.isfinite(sample.range_m):
+            self._met, self._met_x = self._met + 1, max(self._met_x, sample.x_m)
+        self._fresh |= sample.x_m <= self._met_x
+        while self._samples and sample.x_m - self._samples[0].x_m > self._p.window_m:
+            self._fresh |= self._met > 0
+            self._met -= math.isfinite(self._samples.popleft().range_m)
 
     def gaps(self) -> tuple[Gap, ...]:
         """Return the gaps between obstacles of which enough has been seen, in the order of the street."""
