@@ -44,7 +44,7 @@ def draw_object(scores: plt.Axes, loss: plt.Axes) -> None:
     for key, label in OBJECT_SCORES.items():
         scores.plot(steps, [row[key] for row in found], ".-", label=label)
     loss.plot(steps, [row["loss"] for row in found], "k.-")
-    scores.set(title="object_v2: average precision on the pictures it learns from", ylabel="AP 50-95", ylim=(0, 1))
+    scores.set(title="object_v1: average precision on the pictures it learns from", ylabel="AP 50-95", ylim=(0, 1))
     loss.set(ylabel="loss", xlabel="steps of 64 pictures")
     scores.legend()
 

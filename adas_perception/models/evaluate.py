@@ -53,10 +53,10 @@ class _Timed:
         return outputs
 
 
-def load_lane_model(name: str = "lane_v2", backend: str = "auto") -> LaneModel:
+def load_lane_model(name: str = "lane_v2", backend: str = "auto", precision: str = "fp32") -> LaneModel:
     """Load a lane network of models.yaml."""
     entry = load_model_spec(name)
-    return LaneModel(LaneSpec.from_mapping(entry.spec), load_backend(entry.file(), backend))
+    return LaneModel(LaneSpec.from_mapping(entry.spec), load_backend(entry.file(precision), backend))
 
 
 def synthetic_scores(model: LaneModel, pictures: int, seed: int = TEST_SEED) -> dict[str, float]:

@@ -12,6 +12,7 @@ import typer
 app = typer.Typer(help="Measure a network against labels, drawn roads or a recording.", no_args_is_help=True)
 
 Backend = Annotated[str, typer.Option(help="auto, tensorrt, openvino or onnxruntime")]
+Precision = Annotated[str, typer.Option(help="fp32, or a variant of the model: fp16, int8")]
 LaneModel = Annotated[str, typer.Option(help="lane network of models.yaml")]
 
 
@@ -21,6 +22,7 @@ def lane(
     pictures: Annotated[Path, typer.Option(help="folder of the labelled pictures and videos")] = Path("."),
     model: LaneModel = "lane_v2",
     backend: Backend = "auto",
+    precision: Precision = "fp32",
     lanes: Annotated[Path | None, typer.Option(help="score this lanes.json instead of a network")] = None,
     within_px: Annotated[float, typer.Option(help="so near to a label is right", min=1.0)] = 15.0,
     each: Annotated[bool, typer.Option(help="print every picture's scores too")] = False,
@@ -35,7 +37,7 @@ def lane(
     if lanes is not None:
         found = {name: entry.lines for name, entry in read_lines(lanes).items()}
     else:
-        finder = open_lines(model, backend)
+        finder = open_lines(model, backend, precision)
         found = {name: tuple(line.points for line in finder.find(bgr)) for name, bgr in frames.items()}
     sizes = {name: (bgr.shape[1], bgr.shape[0]) for name, bgr in frames.items()}
     total, scores = score_all(found, truth, sizes, within_px)
@@ -49,11 +51,12 @@ def lane_drawn(
     pictures: Annotated[int, typer.Option(help="number of drawn roads", min=1)] = 400,
     model: LaneModel = "lane_v2",
     backend: Backend = "auto",
+    precision: Precision = "fp32",
 ) -> None:
     """Ego boundaries in metres on drawn flat roads with a known camera: lateral error at 10, 20 and 30 m."""
     from adas_perception.models.evaluate import load_lane_model, synthetic_scores
 
-    _show(synthetic_scores(load_lane_model(model, backend), pictures))
+    _show(synthetic_scores(load_lane_model(model, backend, precision), pictures))
 
 
 @app.command()
@@ -61,6 +64,7 @@ def lane_video(
     file: Annotated[Path, typer.Argument(help="a recording without labels")],
     model: LaneModel = "lane_v2",
     backend: Backend = "auto",
+    precision: Precision = "fp32",
     fov_deg: Annotated[float, typer.Option(help="horizontal field of view")] = 60.0,
     horizon: Annotated[float, typer.Option(help="row of the horizon as part of the height")] = 0.575,
     height_m: Annotated[float, typer.Option(help="height of the camera")] = 1.25,
@@ -77,7 +81,8 @@ def lane_video(
         raise ParameterError(f"{file}: no video that OpenCV can read")
     height, width = frames[0].shape[:2]
     camera = CameraModel.from_fov(width, height, math.radians(fov_deg), height_m=height_m)
-    _show(video_scores(load_lane_model(model, backend), frames, camera.with_horizon(horizon * height), rate_hz, out))
+    camera = camera.with_horizon(horizon * height)
+    _show(video_scores(load_lane_model(model, backend, precision), frames, camera, rate_hz, out))
 
 
 @app.command()
@@ -87,6 +92,7 @@ def boxes(
     pictures: Annotated[Path | None, typer.Option(help="folder of the pictures; default: that of the labels")] = None,
     names: Annotated[str, typer.Option(help="classes of YOLO files in order, separated by commas")] = "",
     backend: Backend = "auto",
+    precision: Precision = "fp32",
     score: Annotated[float, typer.Option(help="lowest score of a box", min=0.0, max=1.0)] = 0.01,
 ) -> None:
     """COCO average precision of a detector."""
@@ -100,7 +106,7 @@ def boxes(
         labelled, issues = read_coco(labels, pictures)
     for issue in issues:
         typer.echo(str(issue), err=True)
-    finder = open_boxes(model, score, backend)
+    finder = open_boxes(model, score, backend, precision)
     found = [finder.find(read_rgb(p.file)[..., ::-1]) for p in labelled]
     _show({"pictures": len(labelled), **coco_scores(labelled, found)})
     raise typer.Exit(1 if issues else 0)
