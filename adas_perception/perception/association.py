@@ -20,7 +20,8 @@ from adas_perception.types import FloatArray
 # Among pairs that compete one costs this more whose track the kind of sensor has not known yet: a post of a guard rail
 # that radar sees is hardly ever what a box shows (-2 ln of 0.05).
 SURPRISE = 6.0
-# It must also lie within this squared distance (chi2 of 3 degrees, 90 %): the next cycle brings another chance.
+# What radar sees must lie within this squared distance (chi2 of 3 degrees, 90 %) of what only the camera has seen; what
+# lies farther off begins a track of its own and may turn out to be the same later.
 FIRST_GATE = 6.25
 # Where a guess of the camera spreads over a larger area (m2, the product of both deviations) several things may be in
 # it, and none of them is taken for it: what radar sees there stays a thing of its own until the guess is better.
@@ -61,13 +62,14 @@ class _End(NamedTuple):
 def assign(
     states: Sequence[Sequence[float]], covariances: FloatArray, faces: Sequence[Face], seen: Observations,
     late_s: float, gate: float, possible: Callable[[int, Point], bool] | None = None,
-    known: Callable[[int], bool] | None = None,
+    known: Callable[[int], bool] | None = None, first_gate: float = math.inf,
 ) -> list[Pair]:  # fmt: skip
     """Return the best pairs whose squared distance is below ``gate``, the tracks taken as they were ``late_s`` ago.
 
     ``faces`` is what is seen of every track, ``possible`` tells whether a pair may be made at all, ``known`` whether
-    this kind of sensor knows a track. The logarithm of the determinant keeps a vague track from taking the observation
-    of a sharp one. Two poor pairs are no better than one good one: what is left over may be nothing or something new.
+    this kind of sensor knows a track; one that it does not know yet must be nearer than ``first_gate``. The logarithm
+    of the determinant keeps a vague track from taking the observation of a sharp one. Two poor pairs are no better than
+    one good one: what is left over may be nothing or something new.
     """
     pairs, costs, dearest = [], [], -math.inf
     for track, (state, covariance, face) in enumerate(zip(states, covariances.tolist(), faces, strict=True)):
@@ -82,7 +84,7 @@ def assign(
             dv = point.speed - (point.ray_x * end.vx + point.ray_y * end.vy)
             distance, determinant = _distance2(dx, dy, dv, end, point)
             first = known is not None and not known(track)
-            if distance < (min(FIRST_GATE, gate) if first else gate):
+            if distance < (min(first_gate, gate) if first else gate):
                 vague = math.log(determinant)
                 dearest = max(dearest, gate + vague)
                 pairs.append(Pair(track, number, dx, dy, dv))

@@ -12,7 +12,7 @@ from adas_perception.params import Params, param
 from adas_perception.perception import kalman
 from adas_perception.perception.faces import TYPICAL_SIZE, Size, centred
 from adas_perception.perception.measurement import Observations, Point
-from adas_perception.types import FloatArray, ObjectClass, Sensor, seconds
+from adas_perception.types import FloatArray, ObjectClass, Sensor, Track, seconds
 
 # Existence is kept below this, so that a lost object does not linger.
 SCORE_MAX = 0.99
@@ -27,6 +27,8 @@ TURNED = 0.4
 FIRM_VOTES = 4
 # A kind of sensor that does not know an object yet sees it again within this time.
 NEWCOMER_S = 0.25
+# Speeds of vehicles across the road are published from this speed on.
+CREEP_MPS = {ObjectClass.UNKNOWN: 1.0, ObjectClass.CAR: 2.0}
 # What stands has this part of the acceleration that moving objects have.
 STILL_AGILITY = 0.2
 
@@ -196,6 +198,21 @@ def begin(
     votes = int(label != ObjectClass.UNKNOWN)
     life = Life(number, label, votes, size, 0.0, log_odds(birth_score), 1, seen.kind, seen.stamp_ns)
     return life, states[0], covariances[0]
+
+
+def published(life: Life, x: float, y: float, vx: float, vy: float, ax: float) -> Track:
+    """Return what is published of a track: what seems to stand does not slide sideways, people and cycles excepted.
+
+    Doppler tells next to nothing about a speed across the road. It comes from the drift of bearings, and so does
+    every error of place that fades while a parked car comes nearer.
+    """
+    size = life.size
+    if max(abs(vx), abs(vy)) < CREEP_MPS.get(life.label, 0.0):
+        vy = 0.0
+    return Track(
+        life.id, x, y, vx, vy, ax, life.yaw_rad, size.length_m, size.width_m, size.height_m,
+        life.label, life.score, life.sources, life.age,
+    )  # fmt: skip
 
 
 def _expected_motion(

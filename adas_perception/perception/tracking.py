@@ -22,7 +22,15 @@ import numpy as np
 
 from adas_perception.params import Params, param
 from adas_perception.perception import kalman, parts, track_life
-from adas_perception.perception.association import Pair, assign, box_ratio, box_reaches, guess_reaches, measured
+from adas_perception.perception.association import (
+    FIRST_GATE,
+    Pair,
+    assign,
+    box_ratio,
+    box_reaches,
+    guess_reaches,
+    measured,
+)
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.ego_motion import EgoMotion
 from adas_perception.perception.faces import Face, near_face, shows_end
@@ -36,11 +44,9 @@ from adas_perception.types import (
     Detections,
     EgoState,
     FloatArray,
-    ObjectClass,
     Objects,
     RadarTargets,
     Sensor,
-    Track,
     nanoseconds,
     seconds,
 )
@@ -50,8 +56,6 @@ HEADING_SPEED_MPS = 2.0
 SURE_SIGMAS = 3.0
 # The bend says so much at most about the heading of what stands in it.
 BEND_MAX_RAD = 0.6
-# Speeds of vehicles across the road are published from this speed on.
-CREEP_MPS = {ObjectClass.UNKNOWN: 1.0, ObjectClass.CAR: 2.0}
 # A camera errs about a distance in the same way from picture to picture: so many of them tell no more than one, and
 # as if they were independent they would make a speed of what is only the error that fades.
 LASTING = 15.0
@@ -200,8 +204,9 @@ class Fusion:
         def known(track: int) -> bool:
             return seen.kind in self._lives[track].sources
 
-        possible = shown_by_box if seen.kind is Sensor.CAMERA else seen_by_radar
-        return assign(rows, covariances, views.faces, seen, late_s, gate, possible, known)
+        if seen.kind is Sensor.CAMERA:
+            return assign(rows, covariances, views.faces, seen, late_s, gate, shown_by_box, known)
+        return assign(rows, covariances, views.faces, seen, late_s, gate, seen_by_radar, known, FIRST_GATE)
 
     def _correct(self, pairs: Sequence[Pair], seen: Observations, late_s: float, faces: Sequence[Face]) -> None:
         """Correct and confirm the tracks that have been seen."""
@@ -310,22 +315,7 @@ class Fusion:
 
     def _objects(self) -> Objects:
         tracks = tuple(
-            _track(life, *state) for life, state in zip(self._lives, self._states.tolist(), strict=True)
+            track_life.published(life, *state) for life, state in zip(self._lives, self._states.tolist(), strict=True)
             if life.confirmed
         )  # fmt: skip
         return Objects(self._scene_ns(), tracks)
-
-
-def _track(life: Life, x: float, y: float, vx: float, vy: float, ax: float) -> Track:
-    """Return what is published of a track: what seems to stand does not slide sideways, people and cycles excepted.
-
-    Doppler tells next to nothing about a speed across the road. It comes from the drift of bearings, and so does
-    every error of place that fades while a parked car comes nearer.
-    """
-    size = life.size
-    if max(abs(vx), abs(vy)) < CREEP_MPS.get(life.label, 0.0):
-        vy = 0.0
-    return Track(
-        life.id, x, y, vx, vy, ax, life.yaw_rad, size.length_m, size.width_m, size.height_m,
-        life.label, life.score, life.sources, life.age,
-    )  # fmt: skip
