@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import cv2
 import numpy as np
 
 from adas_perception.functions.apa.geometry import Pose
 from adas_perception.params import Ring
+from adas_perception.sim.camera import CameraRenderer
 from adas_perception.sim.parking_view import PICTURE, Watch
 from adas_perception.sim.scorecard.manoeuvres.parking import Parking
 from adas_perception.sim.setup import CLEAN
@@ -65,3 +67,16 @@ def test_without_a_confirmed_slot_there_is_no_picture_and_no_old_one(tmp_path):
 def test_a_pose_in_odometry_comes_back():
     watch = Watch()
     assert np.allclose(watch._in_map(Pose(1.0, 2.0, 0.3)), (1.0, 2.0, 0.3))
+
+
+def test_the_camera_of_a_car_across_the_road_draws_lines_no_wider_than_its_picture():
+    """Lines used to be laid out in full: gigabytes near a right angle, where a parked car stands."""
+    world = stands_behind_the_slot()
+    renderer = CameraRenderer(world.road)
+    tracemalloc.start()
+    for off_rad in (0.0, 1e-12, 1e-9, 1e-7, 1e-5):
+        world.car.yaw_rad = math.pi / 2.0 + off_rad
+        assert world.picture(renderer).rgb.any()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200e6

@@ -29,6 +29,7 @@ _FAR_M = 350.0
 _NEAR_HAZE_M = 420.0
 _LINE_RGB = np.array([232, 232, 228], np.float32)
 _RAIL_RGB, _RAIL_DARK_RGB, _POST_RGB = (176, 180, 184), (112, 116, 120), (236, 236, 232)
+_ACROSS = 1e-9
 _TREE_EVERY_M, _TREE_REACH_M = 17.0, 190.0
 _GRAIN_TEXEL_M = 0.015
 
@@ -137,12 +138,15 @@ class CameraRenderer:
     ) -> None:
         """Blend a line over the rows by the exact part of each pixel that it covers."""
         start, slope = self._offset_of_columns(rows_y, rows_yaw)
+        # To a car across the road a line is as wide as the horizon: no farther than the picture.
+        slope = np.where(np.abs(slope) < _ACROSS, _ACROSS, slope)
         middle = (line.d_m - start) / slope
         half = line.width_m / 2.0 / np.abs(slope)
-        first = np.floor(middle - half).astype(int)
-        span = np.arange(int(np.ceil(2.0 * half.max())) + 3)
+        left, right = (np.clip(edge, -1.0, self.model.width_px) for edge in (middle - half, middle + half))
+        first = np.floor(left).astype(int)
+        span = np.arange(int(np.ceil((right - left).max())) + 3)
         columns = first[:, None] + span
-        low, high = (middle - half)[:, None], (middle + half)[:, None]
+        low, high = left[:, None], right[:, None]
         cover = np.clip(np.minimum(columns + 0.5, high) - np.maximum(columns - 0.5, low), 0.0, 1.0)
         if line.kind is LineKind.DASHED:
             s = rows_s + np.tan(rows_yaw) * line.d_m
