@@ -139,7 +139,8 @@ class Watch:
         if self._views and self._views[0].opening and self._views[0].driven:
             (view,) = self._views
             end_s, end = view.states[-1]
-            cv2.imwrite(str(picture), draw(view, f"{end}, {end_s - view.states[0][0]:.0f} s after confirming"))
+            since_s = end_s - view.states[0][0]
+            cv2.imwrite(str(picture), draw(view, f"{end} from {since_s:.0f} s after confirming on"))
 
 
 @dataclass

@@ -126,13 +126,13 @@ def free_road() -> Scenario:
 
 
 def parking() -> Scenario:
-    """60 s: past a row of parked cars at 15 km/h, then into the free slot at a right angle to the street."""
+    """75 s: past a row of parked cars at 15 km/h, then into the free slot at a right angle to the street."""
     # The rows of the scorecard are built from the parts of this module.
     from adas_perception.sim.scorecard.manoeuvres.parking import Parking
 
     run = Parking(kind="perpendicular", extra_m=1.2, gap_m=1.0, speed_kmh=15.0, thing="none")
     chapters = ((0.0, "past the row"), (run.stop_s - 2.0, "stop, confirm"), (run.go_s, "let go: it parks"))
-    return replace(run.stage().scenario, name="parking", title="Parking", duration_s=60.0, chapters=chapters)
+    return replace(run.stage().scenario, name="parking", title="Parking", duration_s=75.0, chapters=chapters)
 
 
 SCENARIOS: dict[str, Callable[[], Scenario]] = {

@@ -53,6 +53,7 @@ class ManoeuvreParams(Params):
     give_up_s: float = param(30.0, "a way blocked for so long is given up", unit="s", low=1.0, high=300.0)
     changed_m: float = param(0.05, "a plan with a found thing so near is made anew", unit="m", low=0.0, high=0.3)
     nearer_m: float = param(0.03, "the same with a known one so much nearer than planned", unit="m", low=0.0, high=0.3)
+    tight_nearer_m: float = param(0.05, "the same in the tightest slots", unit="m", low=0.0, high=0.3)
     off_path_m: float = param(0.4, "farther beside its path the car is lost", unit="m", low=0.05, high=2.0)
 
 
@@ -185,7 +186,9 @@ class Manoeuvre:
         self.path = tuple(piece._replace(curvature=side * piece.curvature) for piece in path)
         self._tracker = Tracker(self._track, self._vehicle, self._start, self.path)
         self._poses, self._at = trace(self._start, self.path, _POSES_M), 0
-        self._keeps_m = self._planner.margin_m - self._p.nearer_m
+        # In the tightest slots every plan anew costs moves.
+        tight = self._planner.margin_m <= self._planner.tight_m
+        self._keeps_m = self._planner.margin_m - (self._p.tight_nearer_m if tight else self._p.nearer_m)
         self._kept = self._body.free(self._poses, self._map.points, self._keeps_m)
         self._blocked_ns = self._clear_ns = None
         self._zones.reset()

@@ -114,7 +114,7 @@ class Planner:
         )
         self._wheelbase_m = vehicle.wheelbase_m
         # How far the latest plan keeps away from what the body can touch.
-        self.margin_m = wide_m
+        self.margin_m, self.tight_m = wide_m, tight_m
         self._room = self._rooms[0]
         self.radius_m = vehicle.wheelbase_m / math.tan(params.steering_rad)
 
