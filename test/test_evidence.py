@@ -1,5 +1,7 @@
 """How strong a reaction the evidence allows: who has seen it, how often, and whether it moved."""
 
+import math
+
 import pytest
 
 from adas_perception.functions.evidence import Evidence, EvidenceParams
@@ -62,3 +64,27 @@ def test_a_fast_object_is_known_to_move_after_half_the_cycles():
     assert cap(CAR, RADAR, 99, 2.5 * P.moving_mps, seen=half) is Urgency.FULL
     assert cap(CAR, RADAR, 99, 2.5 * P.moving_mps, seen=half - 1) is Urgency.NONE
     assert cap(CAR, RADAR, 99, 1.2 * P.moving_mps * 1.25, seen=P.moving_cycles - 1) is Urgency.NONE
+
+
+def rail_ghost():
+    """A track that began with clutter and went on with the posts of a guard rail, as a drive recorded it."""
+    return [(17.2, 6.5, 7.3, -16.2), (16.5, 5.7, 7.4, -16.2), (15.3, 6.0, 6.8, -12.9), (14.6, 5.3, 7.0, -12.9),
+            (12.9, 6.5, 5.3, -7.1), (12.1, 6.2, 5.6, -7.1), (11.2, 6.0, 5.7, -6.7), (10.3, 5.7, 6.0, -6.7)]  # fmt: skip
+
+
+def test_what_rushes_across_the_line_of_sight_of_radar_alone_is_no_moving_object():
+    evidence = Evidence(P)
+    for k, (x, y, vx, vy) in enumerate(rail_ghost()):
+        track = Track(1, x, y, vx, vy, sources=RADAR, age=6 + k)
+        evidence.see(k * 50_000_000, [track])
+        assert evidence.cap(track, 20) is Urgency.NONE
+
+
+@pytest.mark.parametrize("bearing_deg", [30, 45, 60])
+def test_traffic_that_crosses_outside_the_cameras_view_is_braked_for(bearing_deg):
+    x, y = 20.0 * math.cos(math.radians(bearing_deg)), 20.0 * math.sin(math.radians(bearing_deg))
+    evidence = Evidence(P)
+    track = Track(1, x, y, 0.0, -8.0, sources=RADAR, age=20)
+    for k in range(P.moving_cycles):
+        evidence.see(k * 50_000_000, [track])
+    assert evidence.cap(track, 20) is Urgency.FULL
