@@ -222,12 +222,15 @@ class ParkingSpeed(Parking):
 
 @dataclass(frozen=True)
 class ParkingCrossed(Parking):
-    """Somebody comes into the way of the car as it backs into the slot, and stays there."""
+    """Somebody comes into the way of the car as it backs into the slot, and stays there.
+
+    A walker from the side goes to the middle of the slot, one from behind to half a metre before its mouth.
+    """
 
     other: str = param("adult", "who", choices=("adult", "car"))
     other_kmh: float = param(3.0, "how fast", unit="km/h", low=0.5, high=10.0)
     from_side: bool = param(False, "from the side, else from behind")
-    short_m: float = param(0.0, "a walker from the side stops so far before the middle of the slot", unit="m", low=0.0)
+    short_m: float = param(0.0, "a walker stops so much earlier", unit="m", low=0.0)
     after_s: float = param(4.0, "he comes so long after the driver has let go", unit="s", low=0.0, high=60.0)
 
     def others(self) -> tuple[ActorSpec, ...]:
@@ -243,7 +246,7 @@ class ParkingCrossed(Parking):
             line = row - side * 0.45
             points, way = [(x - 60.0, line), (x + 10.0, line)], 60.0 - self.short_m
         else:
-            points, way = [(x, row + side * 60.0), (x, row - side * 1.0)], 60.0 - 0.5
+            points, way = [(x, row + side * 60.0), (x, row - side * 1.0)], 60.0 - 0.5 - self.short_m
         begin = way - min(arrive_s * speed, 0.9 * way)
         stop = Event(When.TIME, arrive_s, speed_mps=0.0, accel_mps2=5.0)
         return (ActorSpec("crosser", begin, 0.0, speed, (stop,), kind, Polyline(points)),)
