@@ -39,5 +39,6 @@ def dead_reckoning(held_ticks: int, seconds: float = 15.0) -> float:
 @pytest.mark.parametrize("held_ticks", [0, 2, 5, 8])
 def test_the_car_knows_how_far_it_has_turned(held_ticks):
     turned = YAW_RATE_RADPS * 15.0
-    assert dead_reckoning(held_ticks) == pytest.approx(turned, abs=YAW_RATE_RADPS * TICK_S * (held_ticks + 6))  # some frames until trust
+    until_trusted = YAW_RATE_RADPS * TICK_S * (held_ticks + 6)
+    assert dead_reckoning(held_ticks) == pytest.approx(turned, abs=until_trusted)
     assert math.degrees(turned) > 80.0
