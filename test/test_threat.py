@@ -35,5 +35,13 @@ def test_where_crossing_traffic_will_be_later_nobody_knows(time_s, threat):
     assert (urgency(x, -across * time_s, 0.0, across, speed) > Urgency.NONE) is threat
 
 
+@pytest.mark.parametrize(("gap_m", "threat"), [(P.oncoming_m - 5.0, True), (P.oncoming_m + 5.0, False)])
+def test_far_traffic_against_us_may_follow_a_bend(gap_m, threat):
+    # 22 degrees off head-on, on its way to meet our front.
+    along, across, speed = -22.0, -9.0, 25.0
+    x = CAR.front_x_m + gap_m + 2.25
+    assert (urgency(x, -across * gap_m / (speed - along), along, across, speed) > Urgency.NONE) is threat
+
+
 def test_left_and_right_are_alike():
     assert urgency(30.0, -12.0, 0.0, 8.0, 14.0) == urgency(30.0, 12.0, 0.0, -8.0, 14.0)

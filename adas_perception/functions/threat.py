@@ -68,6 +68,10 @@ class ThreatParams(Params):
     crossing_s: float = param(
         4.0, "nobody knows where crossing traffic will be after this", unit="s", low=0.5, high=12.0
     )
+    oncoming_m: float = param(
+        100.0, "what comes against us may follow a bend; farther off nobody knows whether it crosses our way",
+        unit="m", low=10.0, high=300.0,
+    )  # fmt: skip
     crossing_margin_m: float = param(
         0.5, "braking must let crossing traffic pass this far off", unit="m", low=0.0, high=2.0
     )
@@ -161,7 +165,10 @@ class ThreatModel:
         closing = speed_mps - n.vs_mps
         horizon = TIMES_S[-1]
         foresight = horizon if course.our_way else self._p.head_on_s if course.head_on else self._p.crossing_s
-        in_reach = -self._vehicle.front_overhang_m < gap < (speed_mps + max(-n.vs_mps, 0.0)) * foresight
+        reach_m = (speed_mps + max(-n.vs_mps, 0.0)) * foresight
+        if -n.vs_mps > abs(n.vd_mps):
+            reach_m = min(reach_m, self._p.oncoming_m)
+        in_reach = -self._vehicle.front_overhang_m < gap < reach_m
         comes_near = course.beside_m < max(-course.outward_mps, 0.0) * horizon
         nearing = closing > 0.0 or course.lead_accel_mps2 < 0.0
         # Braking does not help against who drives beside us and drifts nearer.
