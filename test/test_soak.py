@@ -13,6 +13,8 @@ LOG = """\
 [WARN] [adas.safety_monitor] DISENGAGED: vehicle: vehicle state missing or too old
 [WARN] [adas.safety_monitor] cycle of 75 ms
 [WARN] [adas.safety_monitor] cycle of 150 ms
+[WARN] [adas.safety_monitor] sim_vehicle was started again
+[WARN] [adas.safety_monitor] acc was started again
 [WARN] [adas.safety_monitor] vehicle/driver: rejected: out of range, late or out of order
 [WARN] [adas.fusion] objects: rejected: 3 fields
 [WARN] [adas.fusion] objects: rejected: 4 fields
@@ -25,7 +27,10 @@ def test_missed_cycles_and_warnings_are_told_from_changes_of_state():
     missed, warnings = soak.read_log(LOG)
     assert missed == [75.0, 150.0]
     assert warnings == {
-        "[WARN] [adas.safety_monitor] vehicle/driver: rejected: out of range, late or out of order": 1,
+        "[WARN] [adas.safety_monitor] acc was started again": 1,
+        "[WARN] [adas.safety_monitor] sim_vehicle was started again
+[WARN] [adas.safety_monitor] acc was started again
+[WARN] [adas.safety_monitor] vehicle/driver: rejected: out of range, late or out of order": 1,
         "[WARN] [adas.fusion] objects: rejected: # fields": 2,
         "[ERROR] [adas.can_bridge] the bus is gone": 1,
         "ValueError: wrong": 1,

@@ -30,6 +30,8 @@ SAMPLE_S = 5.0
 GROWTH_MAX = 0.02
 # A change of state is what the functions are for: '[WARN] [adas.aeb] WARN (THREAT)' and the modes of the monitor.
 STATE = re.compile(r"\[adas\.(acc|aeb|lka|bsd|apa)\] [A-Z_]+ \([A-Z_]+\)|\[adas\.safety_monitor\] [A-Z]+: ")
+# Every drive starts its car anew, which the monitor says.
+NEW_CAR = re.compile(rf"\[adas\.safety_monitor\] {SIM_VEHICLE} was started again")
 MISSED = re.compile(r"\[adas\.safety_monitor\] cycle of ([0-9.]+) ms")
 
 
@@ -106,8 +108,8 @@ def growth(samples: list[tuple[float, int]]) -> float:
 
 
 def read_log(text: str) -> tuple[list[float], Counter[str]]:
-    """Return the missed cycles in ms, and the warnings that are no change of state with their numbers taken out."""
+    """Return the missed cycles in ms, and the warnings that are no change of state, nor a new car, without numbers."""
     lines = [line for line in text.splitlines() if "[WARN]" in line or "[ERROR]" in line or "Error" in line]
     missed = [float(found.group(1)) for line in lines if (found := MISSED.search(line))]
-    others = (line for line in lines if not STATE.search(line) and not MISSED.search(line))
+    others = (line for line in lines if not any(known.search(line) for known in (STATE, NEW_CAR, MISSED)))
     return missed, Counter(re.sub(r"\d+(\.\d+)?", "#", line) for line in others)
