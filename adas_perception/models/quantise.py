@@ -71,9 +71,10 @@ def quantise(model: Path, out: Path, pictures: Iterable[NDArray[np.uint8]], conf
                 "CalibPercentile": config.percentile,
             },
         )  # fmt: skip
-    model = join_activations(onnx.load(str(out)))
-    onnx.save(model, str(out))
-    faults = lint(model)
+    quantised = onnx.load(str(out))
+    join_activations(quantised.graph)
+    onnx.save(quantised, str(out))
+    faults = lint(quantised)
     if faults:
         raise ValueError(f"{out}: {'; '.join(faults[:5])}")
 
@@ -86,27 +87,21 @@ def decoding_nodes(graph: onnx.GraphProto) -> set[str]:
     constants = {t.name for t in graph.initializer}
     constants |= {o for n in graph.node if n.op_type == "Constant" for o in n.output}
     sums = {n.name for n in graph.node if n.op_type == "Add" and constants & set(n.input)}
-    makers = {output: node for node in graph.node for output in node.output}
+    makers = _makers(graph)
     exponents = [makers.get(n.input[0]) for n in graph.node if n.op_type == "Exp"]
     layers = [makers.get(n.input[0]) if n and n.op_type == "Clip" else n for n in exponents]
     return sums | {n.name for n in layers if n and n.op_type in QUANTISED_OPS}
 
 
-def join_activations(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model without the Q/DQ pairs between a layer and its ReLU6, so that both run as one.
+def join_activations(graph: onnx.GraphProto) -> None:
+    """Take out the Q/DQ pairs between a layer and its ReLU6, so that both run as one.
 
     ONNX Runtime puts a pair there too; its range reaches down to the lowest value that the ReLU6 cuts off, which leaves
     few of the 255 steps to what remains.
     """
-    makers = {output: node for node in model.graph.node for output in node.output}
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
-    joined = onnx.ModelProto()
-    joined.CopyFrom(model)
-    superfluous: set[str] = set()
-    for node in joined.graph.node:
+    makers, readers = _makers(graph), _readers(graph)
+    superfluous: list[onnx.NodeProto] = []
+    for node in graph.node:
         dequantise = makers.get(node.input[0]) if node.op_type in ("Clip", "Relu") else None
         if dequantise is None or dequantise.op_type != "DequantizeLinear":
             continue
@@ -115,11 +110,23 @@ def join_activations(model: onnx.ModelProto) -> onnx.ModelProto:
         alone = len(readers[dequantise.output[0]]) == 1 and len(readers[dequantise.input[0]]) == 1
         if layer is not None and layer.op_type in QUANTISED_OPS and alone:
             node.input[0] = layer.output[0]
-            superfluous |= {dequantise.name, quantise_node.name}
-    kept = [n for n in joined.graph.node if n.name not in superfluous]
-    del joined.graph.node[:]
-    joined.graph.node.extend(kept)
-    return joined
+            superfluous += [dequantise, quantise_node]
+    for node in superfluous:
+        graph.node.remove(node)
+
+
+def _makers(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
+    """Return the node that makes each value."""
+    return {output: node for node in graph.node for output in node.output}
+
+
+def _readers(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
+    """Return the nodes that read each value."""
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    return readers
 
 
 def lint(model: onnx.ModelProto) -> list[str]:
@@ -129,11 +136,9 @@ def lint(model: onnx.ModelProto) -> list[str]:
         if node.op_type == "Constant":
             values.update({o: a.t for o in node.output for a in node.attribute if a.name == "value"})
     faults = []
-    readers: dict[str, list[onnx.NodeProto]] = {}
+    readers = _readers(model.graph)
     quantised = 0
     for node in model.graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
         if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
             continue
         quantised += 1
