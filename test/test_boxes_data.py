@@ -98,6 +98,11 @@ def test_faults_of_yolo_lines_are_named_with_their_line(tmp_path, text, said):
     assert any(said in i.what for i in issues)
 
 
+def test_a_missing_annotation_file_is_one_sentence(tmp_path):
+    with pytest.raises(ValueError, match="no such file; give a COCO annotation file"):
+        read_coco(tmp_path / "none.json")
+
+
 def test_a_label_without_picture_is_named(tmp_path):
     (tmp_path / "c.txt").write_text("")
     assert "picture is missing" in str(read_yolo(tmp_path, tmp_path, [])[1][0])

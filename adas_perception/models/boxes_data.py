@@ -76,11 +76,13 @@ class _Row(NamedTuple):
 def read_coco(annotations: Path, pictures: Path | None = None) -> Dataset:
     """Read a COCO file (boxes are x, y, width, height); pictures lie beside it or in the folder ``pictures``.
 
-    Raises ValueError when the file is no COCO JSON at all.
+    Raises ValueError when the file is missing or no COCO JSON at all.
     """
     try:
         content = json.loads(annotations.read_text(encoding="utf-8"))
         images, categories, rows = content["images"], content["categories"], content["annotations"]
+    except FileNotFoundError:
+        raise ValueError(f"{annotations}: no such file; give a COCO annotation file") from None
     except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(f"{annotations}: no COCO annotation file ({error})") from None
     issues: list[Issue] = []
