@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from adas_perception.cli import app
+from adas_perception.cli import app, main
 from adas_perception.models.boxes_data import read_coco, read_yolo, split_by_scene, write_coco
 from adas_perception.models.boxes_paste import hidden_share
 from adas_perception.models.boxes_prepare import overlaps
@@ -101,6 +101,15 @@ def test_faults_of_yolo_lines_are_named_with_their_line(tmp_path, text, said):
 def test_a_missing_annotation_file_is_one_sentence(tmp_path):
     with pytest.raises(ValueError, match="no such file; give a COCO annotation file"):
         read_coco(tmp_path / "none.json")
+
+
+def test_a_cut_annotation_file_is_one_sentence_in_the_terminal(tmp_path, capsys, monkeypatch):
+    (tmp_path / "cut.json").write_text('{"images": [')
+    monkeypatch.setattr("sys.argv", ["adas", "dataset", "check", str(tmp_path / "cut.json")])
+    with pytest.raises(SystemExit) as end:
+        main()
+    told = capsys.readouterr().err
+    assert end.value.code == 2 and told.startswith("adas: ") and "no COCO annotation file" in told
 
 
 def test_a_label_without_picture_is_named(tmp_path):

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from adas_perception.params import ParameterError
 from adas_perception.types import ObjectClass
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -76,15 +77,15 @@ class _Row(NamedTuple):
 def read_coco(annotations: Path, pictures: Path | None = None) -> Dataset:
     """Read a COCO file (boxes are x, y, width, height); pictures lie beside it or in the folder ``pictures``.
 
-    Raises ValueError when the file is missing or no COCO JSON at all.
+    Raises ParameterError when the file is missing or no COCO JSON at all.
     """
     try:
         content = json.loads(annotations.read_text(encoding="utf-8"))
         images, categories, rows = content["images"], content["categories"], content["annotations"]
     except FileNotFoundError:
-        raise ValueError(f"{annotations}: no such file; give a COCO annotation file") from None
+        raise ParameterError(f"{annotations}: no such file; give a COCO annotation file") from None
     except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{annotations}: no COCO annotation file ({error})") from None
+        raise ParameterError(f"{annotations}: no COCO annotation file ({error})") from None
     issues: list[Issue] = []
     label_of = _labels(((c.get("id"), str(c.get("name"))) for c in categories), str(annotations), issues)
     folder = pictures or annotations.parent

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from adas_perception.models.boxes_data import LabelledPicture, read_yolo, write_coco
 from adas_perception.models.boxes_paste import Picture, light_cutouts, with_actors
 from adas_perception.models.road_actors import Cutout
+from adas_perception.params import ParameterError
 from adas_perception.perception.objects import ObjectDetector, nms
 from adas_perception.types import Detection, Image, ObjectClass
 
@@ -52,7 +53,7 @@ def prepare(shared: Path, out: Path, teacher: ObjectDetector, recipe: Recipe) ->
     names = (yolo / "labels.txt").read_text(encoding="utf-8").split()
     labelled, issues = read_yolo(yolo / "images", yolo / "labels_yolo", names)
     if issues:
-        raise ValueError(f"{issues[0]} ({len(issues)} in all)")
+        raise ParameterError(f"{issues[0]} ({len(issues)} in all)")
     carla = [_doubt(p, _read(p.file), out, teacher) for p in labelled]
     road = [p for name, picture in _recordings(shared / "udacity") for p in _teach(name, picture, out, teacher, rng)]
     pasted = paste_actors(carla, road, out, recipe)

@@ -14,6 +14,7 @@ from adas_perception.models.boxes_evaluate import coco_scores, detect_all, read_
 from adas_perception.models.half import to_half
 from adas_perception.models.lane_data import LaneClass, make_sample
 from adas_perception.models.quantise import QuantiseConfig, Verdict, quantise
+from adas_perception.params import ParameterError
 from adas_perception.perception.lane_network import LaneSpec
 from adas_perception.perception.objects import DetectorSpec, ObjectDetector, letterbox
 
@@ -62,7 +63,7 @@ def _boxes(
     spec = DetectorSpec.from_mapping({**dict(fields), "score_min": SCORE_MIN})  # type: ignore[call-overload]
     found, issues = read_coco(labels)
     if issues:
-        raise ValueError(f"{issues[0]} ({len(issues)} in all)")
+        raise ParameterError(f"{issues[0]} ({len(issues)} in all)")
     order = np.random.default_rng(CALIBRATION_SEED).permutation(len(found))
     if len(found) < calibration + 1:
         raise ValueError(f"{labels}: {len(found)} pictures are too few to calibrate with {calibration} and judge")

@@ -19,6 +19,7 @@ from adas_perception.models.boxes_store import BoxStore, fit
 from adas_perception.models.detector_loss import all_centres, detector_loss
 from adas_perception.models.detector_net import CLASSES, HEIGHT_PX, WIDTH_PX, DetectorNet, Raw
 from adas_perception.models.fit import Scores
+from adas_perception.params import ParameterError
 from adas_perception.perception.objects import nms
 from adas_perception.types import Detection
 
@@ -50,7 +51,7 @@ class BoxData:
 def _read(file: Path) -> list[LabelledPicture]:
     pictures, issues = read_coco(file)
     if issues:
-        raise ValueError(f"{issues[0]} ({len(issues)} in all); see 'adas dataset check {file}'")
+        raise ParameterError(f"{issues[0]} ({len(issues)} in all); see 'adas dataset check {file}'")
     return pictures
 
 
