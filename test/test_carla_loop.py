@@ -88,8 +88,8 @@ class Loop:
             history.append((self.carla.world.time_s, state))
 
     def get_ready(self) -> bool:
-        """Roll until the stack is ready, then put the car back to the start of its drive."""
-        rolling = replace(scenario(), driver=DriverScript((Phase(0.0, speed_mps=60 * KMH),)))
+        """Roll without traffic until the stack is ready, then put the car back to the start of its drive."""
+        rolling = replace(scenario(), driver=DriverScript((Phase(0.0, speed_mps=60 * KMH),)), actors=())
         self.carla.restart(rolling, self.carla.world.stamp_ns)
         while self.carla.world.time_s < READY_S:
             self._tick(obey=False, patience_s=DISCOVERY_S)

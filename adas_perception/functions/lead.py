@@ -12,6 +12,7 @@ from adas_perception.types import EgoState, LaneLine, LaneLines, ObjectClass, Ob
 # The left and the right line of the own lane.
 Lines = tuple[LaneLine | None, LaneLine | None]
 NOT_VEHICLES = (ObjectClass.TRAFFIC_LIGHT, ObjectClass.TRAFFIC_SIGN, ObjectClass.LANE_LINE)
+AGREED = Sensor.RADAR | Sensor.CAMERA
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class LeadParams(Params):
     cut_in_mps: float = param(0.2, "sideways speed that counts as still coming", unit="m/s", low=0.05, high=2.0)
     moving_mps: float = param(2.0, "an object seen this fast is known to be a vehicle", unit="m/s", low=0.5, high=5.0)
     stationary_cycles: int = param(
-        10, "sensor cycles before a standing object that no camera saw counts", low=1, high=100
+        10, "sensor cycles before what may be no obstacle counts: radar alone sees it stand, or the camera alone sees it", low=1, high=100
     )
 
 
@@ -46,7 +47,7 @@ class LeadParams(Params):
 class Lead:
     """The lead: gap from bumper to bumper, speed and acceleration along the path.
 
-    ``certain`` tells that it is surely a vehicle: seen moving, or seen by the camera.
+    ``certain`` tells that it is surely in the way: seen moving by radar, or seen by radar and camera.
     """
 
     id: int
@@ -57,7 +58,11 @@ class Lead:
 
 
 class LeadSelector:
-    """Chooses the lead, with memory of who led before and of who has been seen moving."""
+    """Chooses the lead, with memory of who led before and of who has been seen moving.
+
+    A car that the camera alone sees leads nobody: radar does not miss cars, so it is one that radar knows already or
+    none, and its speed is a guess that begins with zero, for which ACC would brake as for a standing car.
+    """
 
     def __init__(self, params: LeadParams, vehicle: Vehicle) -> None:
         self._p = params
@@ -69,7 +74,7 @@ class LeadSelector:
         """Return the nearest object in the own lane, None when the lane is free."""
         arc = ego_arc(ego, self._vehicle)
         tracks = usable_tracks(objects)
-        moving = {t.id for t in tracks if abs(t.vx_mps) > self._p.moving_mps}
+        moving = {t.id for t in tracks if Sensor.RADAR in t.sources and abs(t.vx_mps) > self._p.moving_mps}
         self._moved = moving | (self._moved & {t.id for t in tracks})
 
         lines = usable_lines(lanes, self._p.line_confidence)
@@ -79,13 +84,14 @@ class LeadSelector:
         return nearest
 
     def _certain(self, track: Track) -> bool:
-        """Return whether a track is surely a vehicle."""
-        return track.id in self._moved or Sensor.CAMERA in track.sources
+        """Return whether a track is surely in the way."""
+        return track.id in self._moved or track.sources == AGREED
 
     def _counts(self, track: Track) -> bool:
-        """Return whether a track has been seen often enough to be a lead."""
+        """Return whether a track may lead and has been seen often enough to do so."""
+        guessed_car = track.sources == Sensor.CAMERA and track.label is ObjectClass.CAR
         cycles = self._p.cycles_min if self._certain(track) else self._p.stationary_cycles
-        return track.age >= cycles and track.label not in NOT_VEHICLES
+        return track.age >= cycles and track.label not in NOT_VEHICLES and not guessed_car
 
     def _lead(self, n: Neighbour, lines: Lines) -> Lead | None:
         """Return the object as a lead, or None when it is none."""
