@@ -17,7 +17,7 @@ import os, sys, time
 name = sys.argv[3]
 if name == "spare":
     name = sys.stdin.readline().strip() + "_by_spare"
-print(name, flush=True)
+os.write(1, (name + chr(10)).encode())  # in one piece: the others write to the same file
 what, _, status = name.partition("_")
 if what == "ends":
     sys.exit(int(status.split("_")[0]))
