@@ -13,6 +13,7 @@ from adas_perception.cli import app, main
 from adas_perception.models.boxes_data import read_coco, read_yolo, split_by_scene, write_coco
 from adas_perception.models.boxes_paste import hidden_share
 from adas_perception.models.boxes_prepare import overlaps
+from adas_perception.params import ParameterError
 from adas_perception.types import ObjectClass
 
 
@@ -65,10 +66,21 @@ def test_a_good_file_passes_the_command(tmp_path):
     assert result.exit_code == 0 and "1 car" in result.output
 
 
-def test_no_json_is_one_sentence(tmp_path):
-    (tmp_path / "x.json").write_text("nothing")
-    with pytest.raises(ValueError, match="no COCO annotation file"):
+@pytest.mark.parametrize(
+    "text",
+    ["nothing", "[]", '{"images": []}', '{"images": ["a"], "categories": [], "annotations": []}',
+     '{"images": [], "categories": null, "annotations": []}',
+     '{"images": [{"id": [1]}], "categories": [], "annotations": []}'],
+)  # fmt: skip
+def test_what_is_no_coco_file_is_one_sentence(tmp_path, text):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(ParameterError, match="no COCO annotation file"):
         read_coco(tmp_path / "x.json")
+
+
+def test_a_folder_is_no_annotation_file(tmp_path):
+    with pytest.raises(ParameterError, match="Is a directory; give a COCO annotation file"):
+        read_coco(tmp_path)
 
 
 def test_lane_lines_are_known_but_no_boxes(tmp_path):

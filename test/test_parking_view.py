@@ -11,7 +11,8 @@ import numpy as np
 from adas_perception.functions.apa.geometry import Pose
 from adas_perception.params import Ring
 from adas_perception.sim.camera import CameraRenderer
-from adas_perception.sim.parking_view import PICTURE, Watch
+from adas_perception.sim.parking_view import Watch
+from adas_perception.sim.recorder import PARKING_PICTURE
 from adas_perception.sim.scorecard.manoeuvres.parking import Parking
 from adas_perception.sim.setup import CLEAN
 from adas_perception.sim.world import World
@@ -47,21 +48,21 @@ def test_slot_and_path_are_drawn_where_the_car_is(tmp_path):
         watch.step(world, said(state), echoes(world), odometry)
         world.step(0.05)
     watch.save(tmp_path)
-    (view,) = watch._views
+    view = watch.view
     car = world.car
     (xa, ya), (xb, yb) = view.opening
     assert np.allclose(((xa + xb) / 2.0, (ya + yb) / 2.0), (car.x_m - 5.0, car.y_m - 2.0), atol=0.05)
     assert np.allclose(view.plan[-1][:2], (car.x_m - 1.9, car.y_m), atol=0.05)
     assert view.echoes and len(view.driven) == 3 and [state for _, state in view.states][0] == "CONFIRMED"
-    assert len(cv2.imread(str(tmp_path / PICTURE))) > 500
+    assert len(cv2.imread(str(tmp_path / PARKING_PICTURE))) > 500
 
 
 def test_without_a_confirmed_slot_there_is_no_picture_and_no_old_one(tmp_path):
-    (tmp_path / PICTURE).write_bytes(b"of an older drive")
+    (tmp_path / PARKING_PICTURE).write_bytes(b"of an older drive")
     watch = Watch()
     watch.step(stands_behind_the_slot(), said("SEARCH"), None, EgoState(0))
     watch.save(tmp_path)
-    assert not (tmp_path / PICTURE).exists()
+    assert not (tmp_path / PARKING_PICTURE).exists()
 
 
 def test_a_pose_in_odometry_comes_back():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from adas_perception.functions.common import line_usable, usable_tracks
@@ -12,7 +13,8 @@ from adas_perception.types import EgoState, LaneLine, LaneLines, ObjectClass, Ob
 # The left and the right line of the own lane.
 Lines = tuple[LaneLine | None, LaneLine | None]
 NOT_VEHICLES = (ObjectClass.TRAFFIC_LIGHT, ObjectClass.TRAFFIC_SIGN, ObjectClass.LANE_LINE)
-AGREED = Sensor.RADAR | Sensor.CAMERA
+# A camera errs by less than this factor about the distance of a car.
+GUESS_FACTOR = 2.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class LeadParams(Params):
     cut_in_mps: float = param(0.2, "sideways speed that counts as still coming", unit="m/s", low=0.05, high=2.0)
     moving_mps: float = param(2.0, "an object seen this fast is known to be a vehicle", unit="m/s", low=0.5, high=5.0)
     stationary_cycles: int = param(
-        10, "sensor cycles before what may be no obstacle counts: radar alone sees it stand, or the camera alone sees it", low=1, high=100
+        10, "sensor cycles before what radar alone sees stand, or a car of the camera alone, counts", low=1, high=100
     )
 
 
@@ -47,7 +49,8 @@ class LeadParams(Params):
 class Lead:
     """The lead: gap from bumper to bumper, speed and acceleration along the path.
 
-    ``certain`` tells that it is surely in the way: seen moving by radar, or seen by radar and camera.
+    ``certain`` tells that it is surely in the way: seen moving by radar, seen by radar and camera, or somebody whom
+    radar may miss.
     """
 
     id: int
@@ -60,8 +63,8 @@ class Lead:
 class LeadSelector:
     """Chooses the lead, with memory of who led before and of who has been seen moving.
 
-    A car that the camera alone sees leads nobody: radar does not miss cars, so it is one that radar knows already or
-    none, and its speed is a guess that begins with zero, for which ACC would brake as for a standing car.
+    A car that the camera alone sees is a guess: its speed begins with zero, as if it stood. Where radar knows a lead
+    that it may be, that one leads. Else it leads late and is never certain, so that ACC brakes gently for it.
     """
 
     def __init__(self, params: LeadParams, vehicle: Vehicle) -> None:
@@ -78,20 +81,26 @@ class LeadSelector:
         self._moved = moving | (self._moved & {t.id for t in tracks})
 
         lines = usable_lines(lanes, self._p.line_confidence)
-        leads = (self._lead(neighbour(t, arc, ego.speed_mps, age_s), lines) for t in tracks if self._counts(t))
-        nearest = min((lead for lead in leads if lead), key=lambda lead: lead.gap_m, default=None)
+        seen: list[Lead] = []
+        guessed: list[Lead] = []
+        for t in tracks:
+            lead = self._lead(neighbour(t, arc, ego.speed_mps, age_s), lines) if self._counts(t) else None
+            if lead:
+                (guessed if _is_guess(t) else seen).append(lead)
+        known_m = min((lead.gap_m for lead in seen), default=math.inf)
+        leads = seen + [guess for guess in guessed if known_m > GUESS_FACTOR * guess.gap_m]
+        nearest = min(leads, key=lambda lead: lead.gap_m, default=None)
         self._lead_id = nearest.id if nearest else None
         return nearest
 
     def _certain(self, track: Track) -> bool:
         """Return whether a track is surely in the way."""
-        return track.id in self._moved or track.sources == AGREED
+        return track.id in self._moved or Sensor.CAMERA in track.sources and not _is_guess(track)
 
     def _counts(self, track: Track) -> bool:
-        """Return whether a track may lead and has been seen often enough to do so."""
-        guessed_car = track.sources == Sensor.CAMERA and track.label is ObjectClass.CAR
+        """Return whether a track has been seen often enough to be a lead."""
         cycles = self._p.cycles_min if self._certain(track) else self._p.stationary_cycles
-        return track.age >= cycles and track.label not in NOT_VEHICLES and not guessed_car
+        return track.age >= cycles and track.label not in NOT_VEHICLES
 
     def _lead(self, n: Neighbour, lines: Lines) -> Lead | None:
         """Return the object as a lead, or None when it is none."""
@@ -137,6 +146,11 @@ class LeadSelector:
         if right is not None:
             return n.d_m - (y - right - half), half
         return 0.0, half
+
+
+def _is_guess(track: Track) -> bool:
+    """Return whether a track is a car that the camera alone sees, which radar would not miss."""
+    return track.sources == Sensor.CAMERA and track.label is ObjectClass.CAR
 
 
 def goes_on(line: LaneLine, x_m: float) -> float:

@@ -30,6 +30,7 @@ CLASS_OF_NAME: Mapping[str, ObjectClass] = {
     **dict.fromkeys(("traffic sign", "stop sign", "sign"), ObjectClass.TRAFFIC_SIGN),
 }
 BORDER_PX = 1.5  # labels are rounded: a box may stick out this far
+_KEYS = ("id", "image_id", "category_id")
 
 
 class Issue(NamedTuple):
@@ -79,13 +80,7 @@ def read_coco(annotations: Path, pictures: Path | None = None) -> Dataset:
 
     Raises ParameterError when the file is missing or no COCO JSON at all.
     """
-    try:
-        content = json.loads(annotations.read_text(encoding="utf-8"))
-        images, categories, rows = content["images"], content["categories"], content["annotations"]
-    except FileNotFoundError:
-        raise ParameterError(f"{annotations}: no such file; give a COCO annotation file") from None
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{annotations}: no COCO annotation file ({error})") from None
+    images, categories, rows = _coco_lists(annotations)
     issues: list[Issue] = []
     label_of = _labels(((c.get("id"), str(c.get("name"))) for c in categories), str(annotations), issues)
     folder = pictures or annotations.parent
@@ -112,6 +107,23 @@ def read_coco(annotations: Path, pictures: Path | None = None) -> Dataset:
         if size is not None:
             found.append(_picture(file, size, rows_of[key], issues))
     return found, issues
+
+
+def _coco_lists(annotations: Path) -> list[list[dict[str, Any]]]:
+    """Return the three lists of records of a COCO file."""
+    try:
+        content = json.loads(annotations.read_text(encoding="utf-8"))
+        lists = [content["images"], content["categories"], content["annotations"]]
+        if not all(isinstance(records, list) and all(isinstance(r, dict) for r in records) for records in lists):
+            raise TypeError("images, categories and annotations must be lists of records")
+        # A list or a record as an id would belong to nothing.
+        hash(tuple(record.get(key) for records in lists for record in records for key in _KEYS))
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
+        raise ParameterError(f"{annotations}: {reason}; give a COCO annotation file") from None
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{annotations}: no COCO annotation file ({error})") from None
+    return lists
 
 
 def read_yolo(pictures: Path, labels: Path, names: Sequence[str]) -> Dataset:
@@ -171,7 +183,7 @@ def split_by_scene(
     unknown = set(held_out) - {p.scene for p in pictures}
     if unknown:
         known = ", ".join(sorted({p.scene for p in pictures}))
-        raise ValueError(f"no picture of scene {', '.join(sorted(unknown))}; there are {known}")
+        raise ParameterError(f"no picture of scene {', '.join(sorted(unknown))}; there are {known}")
     return [p for p in pictures if p.scene not in held_out], [p for p in pictures if p.scene in held_out]
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 from adas_perception.models.boxes_data import LabelledPicture
 from adas_perception.models.detector_loss import Truth
 from adas_perception.models.detector_net import CLASSES, HEIGHT_PX, WIDTH_PX
+from adas_perception.params import ParameterError
 from adas_perception.perception.objects import GREY
 
 VISIBLE_MIN, FAINT_MIN = 0.45, 0.15  # shares of a box left in view: below the first it is ignored, the second dropped
@@ -45,7 +46,7 @@ class BoxStore:
 
     def __init__(self, pictures: Sequence[LabelledPicture], weights: Sequence[float], device: str, seed: int) -> None:
         if not pictures:
-            raise ValueError("no labelled picture to train on")
+            raise ParameterError("no labelled picture to train on")
         fitted = [fit(p) for p in pictures]
         most = max(1, max(len(rows) for _, rows in fitted))
         rows = np.zeros((len(fitted), most, 6), np.float32)

@@ -19,6 +19,7 @@ from torch import nn
 from adas_perception.models.detector_net import HEIGHT_PX, WIDTH_PX, DetectorNet
 from adas_perception.models.lane_net import LaneNet
 from adas_perception.models.road_scene import PICTURE_HEIGHT, PICTURE_WIDTH
+from adas_perception.params import ParameterError
 
 INPUT = "picture"
 OPSETS = (17, 20)
@@ -56,7 +57,7 @@ def export(kind: str, net: nn.Module, out: Path, opset: int = 17, batch: int = 0
     Boxes are compared as shares of the picture's width, so that one limit serves all outputs.
     """
     if opset not in OPSETS:
-        raise ValueError(f"opset {opset}: choose {' or '.join(map(str, OPSETS))}")
+        raise ParameterError(f"opset {opset}: choose {' or '.join(map(str, OPSETS))}")
     spec = EXPORTABLE[kind]
     out.parent.mkdir(parents=True, exist_ok=True)
     example = torch.zeros((batch or 2, spec.height_px, spec.width_px, 3), dtype=torch.uint8)

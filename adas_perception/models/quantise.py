@@ -24,6 +24,8 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from adas_perception.params import ParameterError
+
 QUANTISED_OPS = ("Conv", "ConvTranspose", "Add")
 
 
@@ -54,7 +56,7 @@ def quantise(model: Path, out: Path, pictures: Iterable[NDArray[np.uint8]], conf
         "entropy": CalibrationMethod.Entropy,
     }  # fmt: skip
     if config.method not in methods:
-        raise ValueError(f"calibration '{config.method}' is unknown; choose {', '.join(methods)}")
+        raise ParameterError(f"calibration '{config.method}' is unknown; choose {', '.join(methods)}")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"

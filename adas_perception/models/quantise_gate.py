@@ -66,7 +66,7 @@ def _boxes(
         raise ParameterError(f"{issues[0]} ({len(issues)} in all)")
     order = np.random.default_rng(CALIBRATION_SEED).permutation(len(found))
     if len(found) < calibration + 1:
-        raise ValueError(f"{labels}: {len(found)} pictures are too few to calibrate with {calibration} and judge")
+        raise ParameterError(f"{labels}: {len(found)} pictures are too few to calibrate with {calibration} and judge")
     judged = [found[i] for i in order[calibration : calibration + validation]]
 
     def judge(backend: Backend) -> float:

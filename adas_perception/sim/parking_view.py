@@ -19,6 +19,7 @@ from adas_perception.params import Ring, Vehicle
 from adas_perception.pipeline import Sample, load_pipeline
 from adas_perception.sim.contact import outline
 from adas_perception.sim.loop import drive
+from adas_perception.sim.recorder import PARKING_PICTURE
 from adas_perception.sim.scorecard.manoeuvres.parking import Parking
 from adas_perception.sim.scorecard.play import Conditions, new_world
 from adas_perception.sim.suite import SensorSuite
@@ -32,8 +33,6 @@ _BODY, _EGO, _MAP = (205, 200, 195), (178, 114, 0), (29, 52, 192)
 _PLAN, _PATH, _SLOT = (0, 159, 230), (80, 120, 0), (85, 160, 10)
 Place = tuple[float, float, float]
 Places = list[Place]
-# The picture beside the record of a drive.
-PICTURE = "parking.png"
 
 
 @dataclass
@@ -80,7 +79,7 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self._views: list[View] = []
+        self.view: View | None = None
         self._map = LocalMap(MapParams())
         self._heard_ns: dict[str, int] = {}
         self._slots: Sequence[Place] = ()
@@ -99,21 +98,24 @@ class Watch:
         self, world: World, state: FunctionState | None, echoes: Echoes | None, odometry: EgoState | None
     ) -> None:
         """Take in one cycle: the latest that was heard. The car stands when a slot is confirmed."""
-        if state is None or odometry is None or not self._views and state.state != "CONFIRMED":
+        if state is None or odometry is None:
             return
-        if not self._views:
-            self._views = [View([_to_map(world, box.corners()) for box in world.surroundings().boxes])]
+        if self.view is None and state.state == "CONFIRMED":
+            self.view = View([_to_map(world, box.corners()) for box in world.surroundings().boxes])
             self._start = Pose(world.car.x_m, world.car.y_m, world.car.yaw_rad)
             self._odom_start = Frame(odometry.x_m, odometry.y_m, odometry.yaw_rad)
-        (view,) = self._views
+        view = self.view
+        if view is None:
+            return
         if not view.states or view.states[-1][1] != state.state:
             view.states.append((world.time_s, state.state))
         if state.state not in ("CONFIRMED", "MANOEUVRING", "PAUSED", "DONE"):
             return
         view.driven.append((world.car.x_m, world.car.y_m, world.car.yaw_rad))
-        view.plan = [self._in_map(place) for place in self._path]
-        if self._slots and not view.opening:
-            view.opening = _opening(self._in_map(self._slots[0]), state.values.get("slot_length_m", 0.0))
+        if self._path and self._slots and not view.opening:
+            view.plan = [self._in_map(place) for place in self._path]
+            taken = min(self._slots, key=lambda slot: math.dist(slot[:2], self._path[-1][:2]))
+            view.opening = _opening(self._in_map(taken), state.values.get("slot_length_m", 0.0))
         self._hear(world, view, echoes.points if echoes else ())
         view.points = self._map.points
 
@@ -134,10 +136,9 @@ class Watch:
 
     def save(self, folder: Path) -> None:
         """Write the picture of the manoeuvre into a folder; nothing when no slot was confirmed."""
-        picture = folder / PICTURE
+        picture, view = folder / PARKING_PICTURE, self.view
         picture.unlink(missing_ok=True)
-        if self._views and self._views[0].opening and self._views[0].driven:
-            (view,) = self._views
+        if view is not None and view.opening:
             end_s, end = view.states[-1]
             since_s = end_s - view.states[0][0]
             cv2.imwrite(str(picture), draw(view, f"{end} from {since_s:.0f} s after confirming on"))

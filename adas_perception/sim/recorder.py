@@ -18,6 +18,8 @@ from adas_perception.types import Command, FunctionState, Level
 
 _JPEG_QUALITY = 88
 _NPZ, _JSON = "record.npz", "record.json"
+# Beside them lies a picture of the manoeuvre where one was driven.
+PARKING_PICTURE = "parking.png"
 
 
 @dataclass(frozen=True)

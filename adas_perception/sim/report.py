@@ -15,9 +15,8 @@ from adas_perception.alerts import Alert, Situation, find, load_alerts
 from adas_perception.resources import config_path
 from adas_perception.sim.judge import Verdict, figures, real_time_factor, verdicts
 from adas_perception.sim.page import PAGE
-from adas_perception.sim.parking_view import PICTURE
 from adas_perception.sim.plots import time_plots
-from adas_perception.sim.recorder import Record, load_record
+from adas_perception.sim.recorder import PARKING_PICTURE, Record, load_record
 from adas_perception.sim.style import STYLE
 from adas_perception.sim.video import film, write_gif, write_mp4
 
@@ -50,7 +49,7 @@ def write_report(record: Record, out_dir: Path) -> Path:
         write_mp4(record, out_dir / "demo.mp4")
         write_gif(record, out_dir / "demo.gif")
     page = out_dir / "report.html"
-    page.write_text(_render(record, _picture(out_dir / PICTURE)), encoding="utf-8")
+    page.write_text(_render(record, _picture(out_dir / PARKING_PICTURE)), encoding="utf-8")
     return page
 
 
