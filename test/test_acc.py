@@ -410,6 +410,21 @@ def test_a_second_track_of_the_lead_by_the_camera_alone_does_not_lead():
     assert target([lead, replace(guess, x_m=35.0)], steps=20) == 2.0, "no camera errs that much"
 
 
+def test_who_stands_before_the_lead_is_braked_for_before_the_lead_has_left():
+    def lowest(*tracks):
+        acc, found = active(25.0), 0.0
+        for i in range(40):
+            t = 0.15 + i * CYCLE_S
+            decision = press(acc, t, speed=25.0, objects=Objects(at(t), tracks))
+            found = min(found, decision.request.accel_mps2)
+        return found
+
+    lead, standing = car_at(60.0, 0.0, 25.0, i=1), car_at(100.0, 0.0, 0.0, i=2)
+    assert lowest(lead) == 0.0
+    assert lowest(lead, standing) == pytest.approx(-3.5)
+    assert lowest(lead, replace(standing, sources=Sensor.RADAR)) == 0.0, "a manhole cover under the lead"
+
+
 def test_a_car_that_radar_does_not_see_leads_late():
     guess = car_at(60.0, 0.0, 10.0, i=2, sources=Sensor.CAMERA)
     assert target([replace(guess, age=9)]) == -1.0

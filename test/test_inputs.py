@@ -20,7 +20,8 @@ from adas_perception.safety.faults import (
     FaultKind,
     affected,
 )
-from adas_perception.safety.inputs import Channel, InputParams, Order
+from adas_perception.safety.freshness import Order
+from adas_perception.safety.inputs import Channel, InputParams
 from adas_perception.safety.pace import Pace, PaceParams, jumped
 from adas_perception.safety.watch import Watch, WatchParams
 from adas_perception.types import (

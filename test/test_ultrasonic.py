@@ -73,6 +73,24 @@ def test_stamps_that_are_not_newer_are_rejected(stamp):
     assert made.rejected == 1 and made.echoes(NOW).points[0].range_m == 1.0
 
 
+def test_a_clock_that_goes_back_is_believed_after_some_echoes():
+    """A recording begins again, or a sender restarts: the ring must not stay deaf until the old time is reached."""
+    made = ring(*(("front_left", 1.0 + (i % 2), NOW + i) for i in range(4)))
+    for i in range(5):
+        made.step(UltrasonicEcho(1000 + i, "front_left", 3.0))
+    assert made.rejected == 4
+    assert [p.range_m for p in made.echoes(1004).points] == [3.0]
+
+
+def test_distrust_does_not_outlive_the_clock_that_it_began_by():
+    ranges = (1.0, 2.0, 3.2)  # three bursts that can only be another car's
+    made = ring(*(("front_left", r, NOW + i) for i, r in enumerate(ranges)))
+    assert "front_left" in made.echoes(NOW + 2).silent
+    for i in range(5):
+        made.step(UltrasonicEcho(1000 + i, "front_left", 3.0))
+    assert "front_left" not in made.echoes(1004).silent
+
+
 def test_the_stamp_is_that_of_the_newest_echo():
     assert ring(("front_left", 1.0, NOW - 9), ("rear_left", 1.0, NOW - 5)).echoes(NOW).stamp_ns == NOW - 5
 

@@ -9,6 +9,7 @@ only: beyond that it is AEB's.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adas_perception.functions import guide
@@ -121,18 +122,20 @@ class Acc:
         if not driver_usable(driver, now_ns, p.driver_age_s):
             return self._off(now_ns, sample_ns, Reason.DRIVER_STALE)
 
-        lead, sees = None, False
+        leads: tuple[Lead, ...] = ()
+        sees = False
         if fresh(objects, now_ns, p.objects_age_s):
             sees, self._objects_ns = True, now_ns
             lanes = lanes if fresh(lanes, now_ns, p.lanes_age_s) else None
-            lead = self._selector.choose(ego, objects, age_s(objects, now_ns), lanes)
+            leads = self._selector.choose(ego, objects, age_s(objects, now_ns), lanes)
         elif self._objects_ns is None or seconds(now_ns - self._objects_ns) > p.objects_lost_s:
             return self._off(now_ns, sample_ns, Reason.OBJECTS_STALE)
         if ego.gear is not Gear.DRIVE:
             return self._off(now_ns, sample_ns, Reason.GEAR)
 
         self._press(now_ns, ego, driver)
-        wanted, aim = self._wanted(ego, lead, lanes)
+        lead = leads[0] if leads else None
+        wanted, aim = self._wanted(ego, leads, lanes)
         self._advance(now_ns, ego, driver, lead, wanted)
         if self._state is State.ACTIVE:
             self._reason = aim if sees else Reason.OBJECTS_STALE
@@ -197,17 +200,20 @@ class Acc:
     def _target_speed(self, ego: EgoState) -> float:
         return self._set_speed if self._set_speed is not None else ego.speed_mps
 
-    def _wanted(self, ego: EgoState, lead: Lead | None, lanes: LaneLines | None) -> tuple[float, Reason]:
-        """Return the acceleration that speed, curve and lead ask for within the envelope, and who asked."""
+    def _wanted(self, ego: EgoState, leads: Sequence[Lead], lanes: LaneLines | None) -> tuple[float, Reason]:
+        """Return the acceleration that speed, curve and leads ask for within the envelope, and who asked.
+
+        Whoever stands before a lead counts at once, not when the lead has left the lane.
+        """
         p, limits, v = self._p, self._limits, max(ego.speed_mps, 0.0)
         if p.rule == "guide":
-            return self._guide(v, lead, self._target_speed(ego))
+            return self._guide(v, leads[0] if leads else None, self._target_speed(ego))
         wanted, reason = p.speed_gain * (self._target_speed(ego) - v), Reason.SET_SPEED
         curve = p.speed_gain * (self._curve_speed(ego, lanes) - v)
         if curve < wanted:
             wanted, reason = curve, Reason.CURVE
         wanted = min(max(wanted, -p.decel_mps2), p.accel_mps2)
-        if lead:
+        for lead in leads:
             following, need = self._follow(lead, v)
             if following < wanted:
                 wanted, reason = following, Reason.FOLLOWING

@@ -73,8 +73,8 @@ class LeadSelector:
         self._lead_id: int | None = None
         self._moved: set[int] = set()
 
-    def choose(self, ego: EgoState, objects: Objects, age_s: float, lanes: LaneLines | None) -> Lead | None:
-        """Return the nearest object in the own lane, None when the lane is free."""
+    def choose(self, ego: EgoState, objects: Objects, age_s: float, lanes: LaneLines | None) -> tuple[Lead, ...]:
+        """Return the nearest object in the own lane, then what is certain beyond it; nothing when the lane is free."""
         arc = ego_arc(ego, self._vehicle)
         tracks = usable_tracks(objects)
         moving = {t.id for t in tracks if Sensor.RADAR in t.sources and abs(t.vx_mps) > self._p.moving_mps}
@@ -88,10 +88,10 @@ class LeadSelector:
             if lead:
                 (guessed if _is_guess(t) else seen).append(lead)
         known_m = min((lead.gap_m for lead in seen), default=math.inf)
-        leads = seen + [guess for guess in guessed if known_m > GUESS_FACTOR * guess.gap_m]
-        nearest = min(leads, key=lambda lead: lead.gap_m, default=None)
-        self._lead_id = nearest.id if nearest else None
-        return nearest
+        seen += (guess for guess in guessed if known_m > GUESS_FACTOR * guess.gap_m)
+        seen.sort(key=lambda lead: lead.gap_m)
+        self._lead_id = seen[0].id if seen else None
+        return (*seen[:1], *(lead for lead in seen[1:] if lead.certain))
 
     def _certain(self, track: Track) -> bool:
         """Return whether a track is surely in the way."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from adas_perception.params import Params, Ring, param
-from adas_perception.safety.freshness import fresh
+from adas_perception.safety.freshness import Order, fresh
 from adas_perception.types import Echoes, EchoPoint, UltrasonicEcho
 
 # The names of the sensors, as in the topics ultrasonic/<name>.
@@ -55,21 +55,25 @@ class UltrasonicRing:
         self._scale = sound_mps(params.air_c) / sound_mps(params.assumed_c)
         self._latest: dict[str, UltrasonicEcho] = {}
         self._recent: dict[str, deque[UltrasonicEcho]] = {name: deque(maxlen=3) for name in SENSORS}
+        self._order = {name: Order() for name in SENSORS}
         self._nonsense_ns: dict[str, int] = {}
         self.rejected = 0
 
     def step(self, echo: UltrasonicEcho) -> None:
         """Take in one echo; negative and NaN ranges and stamps that are not newer are rejected.
 
+        A clock that has gone back is believed after some echoes in order, and nothing of before counts then.
         Raises ValueError for a sensor that the ring does not have.
         """
         if echo.sensor not in SENSORS:
             raise ValueError(f"there is no ultrasonic sensor '{echo.sensor}'; known: {', '.join(SENSORS)}")
-        last = self._latest.get(echo.sensor)
-        newer = last is None or echo.stamp_ns > last.stamp_ns
-        if not (newer and echo.range_m >= 0.0):
+        if not (echo.range_m >= 0.0 and self._order[echo.sensor].follows(echo.stamp_ns)):
             self.rejected += 1
             return
+        last = self._latest.get(echo.sensor)
+        if last is not None and echo.stamp_ns < last.stamp_ns:
+            self._recent[echo.sensor].clear()
+            self._nonsense_ns.pop(echo.sensor, None)
         self._latest[echo.sensor] = echo
         self._recent[echo.sensor].append(echo)
         if self._contradictory(echo.sensor):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -19,7 +18,7 @@ from rclpy.task import Future
 from adas_perception.limits import Limits, load_limits
 from adas_perception.params import NAMESPACE, ParameterError, Params
 from adas_perception.resources import config_path
-from adas_perception.safety.inputs import InputParams, Order
+from adas_perception.safety.freshness import Order
 from adas_perception.types import Level, seconds
 
 HEARTBEAT_PERIOD_S = 0.1
@@ -34,7 +33,7 @@ def in_order(convert: Callable[[Any], T]) -> Callable[[Any], T]:
 
     The safety monitor refuses the same samples; no function may use what it refuses.
     """
-    orders: defaultdict[str, Order] = defaultdict(partial(Order, InputParams().resync_samples))
+    orders: defaultdict[str, Order] = defaultdict(Order)
 
     def checked(message: Any) -> T:
         sample: Any = convert(message)

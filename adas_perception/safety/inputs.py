@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from adas_perception.params import Params, param
 from adas_perception.safety.faults import FaultKind
-from adas_perception.safety.freshness import FUTURE_TOLERANCE_S
+from adas_perception.safety.freshness import FUTURE_TOLERANCE_S, RESYNC_SAMPLES, Order
 from adas_perception.types import nanoseconds, seconds
 
 RATE_WINDOW_S = 1.0
@@ -29,32 +29,9 @@ class InputParams(Params):
     bad_limit: float = param(1.5, "score of bad samples above which an input is faulty", low=0.5, high=10.0)
     bad_leak: float = param(0.25, "score that a good sample takes back", low=0.01, high=1.0)
     frozen_samples: int = param(4, "equal samples in a row, although the car moves, that are frozen", low=2, high=50)
-    resync_samples: int = param(5, "refused samples in order that start a new order", low=2, high=50)
-
-
-class Order:
-    """Whether samples come in the order of their stamps: each once, and none older than the one before.
-
-    A sender that has restarted with an older clock is believed once ``resync_samples`` have proven its order.
-    """
-
-    def __init__(self, resync_samples: int) -> None:
-        self._resync = resync_samples
-        self._last_ns: int | None = None
-        self._refused_ns: int | None = None
-        self._proven = 0
-
-    def follows(self, stamp_ns: int) -> bool:
-        """Return whether the next sample may be used."""
-        newer = self._last_ns is None or stamp_ns > self._last_ns
-        if not newer:
-            proves = self._refused_ns is not None and stamp_ns > self._refused_ns
-            self._proven = self._proven + 1 if proves else 1
-            self._refused_ns = stamp_ns
-            if self._proven < self._resync:
-                return False
-        self._last_ns, self._refused_ns, self._proven = stamp_ns, None, 0
-        return True
+    resync_samples: int = param(
+        RESYNC_SAMPLES, "refused samples in order that start a new order", low=2, high=50
+    )
 
 
 class Channel:
