@@ -167,6 +167,18 @@ def test_a_silent_side_sensor_is_told_and_measures_nothing():
     assert (decision.state.reason, decision.state.level, decision.slots) == ("SENSOR_SILENT", Level.WARN, ())
 
 
+def test_a_clock_that_goes_back_is_told_and_afterwards_everything_is_heard(monkeypatch):
+    made, boxes = apa(), street(7.0, wall=2.3)
+    heard: list[str] = []
+    hear = made._map.hear
+    monkeypatch.setattr(made._map, "hear", lambda *told: heard.append(told[1]) or hear(*told))
+    assert pass_by(made, boxes).state.state == "OFFERED"
+    before, rows = len(heard), []
+    assert pass_by(made, boxes, rows=rows).state.state == "OFFERED"
+    assert (rows[0].state.state, rows[0].state.reason) == ("OFF", "ECHOES_STALE")
+    assert len(heard) >= 2 * before - len(Ring.names())
+
+
 def test_off_with_a_reason():
     now = START_NS
     ego, echoes = EgoState(now, 3.0), Echoes(now)

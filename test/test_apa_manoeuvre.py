@@ -10,7 +10,7 @@ import pytest
 from adas_perception.functions.apa.apa import ApaParams
 from adas_perception.functions.apa.geometry import Body, Pose
 from adas_perception.functions.apa.local_map import LocalMap, MapParams
-from adas_perception.functions.apa.manoeuvre import Manoeuvre, Phase
+from adas_perception.functions.apa.manoeuvre import Manoeuvre, ManoeuvreParams, Phase
 from adas_perception.functions.apa.plan import Planner
 from adas_perception.functions.apa.slots import Slot, SlotKind
 from adas_perception.params import Mount, Vehicle
@@ -27,11 +27,11 @@ BODY = Body.outline(V)
 class Street:
     """A car behind a slot of which the map knows everything; no echoes but those that a test makes."""
 
-    def __init__(self) -> None:
+    def __init__(self, params: ManoeuvreParams = P.manoeuvre) -> None:
         self.car = Car(CarParams(), x_m=4.0, y_m=1.9)
         self.map = LocalMap(MapParams())
         planner = Planner(P.plan, V)
-        self.manoeuvre = Manoeuvre(P.manoeuvre, P.track, P.zones, P.size, planner, V, SLOT, self.map)
+        self.manoeuvre = Manoeuvre(params, P.track, P.zones, P.size, planner, V, SLOT, self.map)
         self.now_ns = nanoseconds(100.0)
         self.phases: list[Phase] = []
 
@@ -118,6 +118,17 @@ def test_without_another_way_the_car_does_not_go_on_with_the_old_one(street):
     stood = street.pose
     assert street.until(Phase.NO_PATH, Phase.DRIVING, limit_s=60.0) is Phase.NO_PATH
     assert math.dist(stood[:2], street.pose[:2]) < 0.05
+
+
+def test_when_all_plans_are_used_up_a_changed_map_ends_the_manoeuvre():
+    street = Street(ManoeuvreParams(replans_max=1))
+    street.until(Phase.DRIVING)
+    street.drive(4.0)
+    street.appears(0.0, -2.5)
+    street.step()
+    assert street.manoeuvre.phase is Phase.NO_PATH
+    street.drive(2.0)
+    assert street.car.speed_mps == pytest.approx(0.0, abs=0.01)
 
 
 def test_the_way_is_planned_anew_when_what_went_away_leaves_it_free(street):

@@ -96,6 +96,7 @@ class Apa:
         self._since_ns = 0
         self._gear: Gear | None = None
         self._heard_ns: dict[str, int] = {}
+        self._now_ns = 0
         self._silent: tuple[str, ...] = ()
         self._steering_limit = limits.lateral.steering_max_rad
 
@@ -107,6 +108,7 @@ class Apa:
         confirm = usable_driver is not None and self._confirm.edge(usable_driver.park_confirm)
         cancel = usable_driver is not None and self._request.edge(usable_driver.park_request)
         wrong = self._unusable(now_ns, ego, echoes)
+        self._now_ns = now_ns
         if wrong or ego is None or echoes is None:
             return self._lost(now_ns, sample_ns, wrong or Reason.EGO_STALE, ego)
         self._silent = echoes.silent
@@ -121,13 +123,16 @@ class Apa:
     def _unusable(self, now_ns: int, ego: EgoState | None, echoes: Echoes | None) -> Reason | None:
         if not ego_usable(ego, now_ns, self._p.ego_age_s):
             return Reason.EGO_STALE
-        if self._state in (*DRIVING, State.DONE, State.ABORTED):
-            return None if self._state not in DRIVING or fresh(echoes, now_ns, self._p.echoes_age_s) else (
-                Reason.ECHOES_STALE)  # fmt: skip
+        if self._state in (State.DONE, State.ABORTED):
+            return None
+        # What was heard before the clock went back is of another time.
+        heard = now_ns >= self._now_ns and fresh(echoes, now_ns, self._p.echoes_age_s)
+        if self._state in DRIVING:
+            return None if heard else Reason.ECHOES_STALE
         # Rangers rest at speed: that is no fault.
         if not 0.0 <= ego.speed_mps <= self._p.search_speed_max_mps:
             return Reason.SPEED
-        if not fresh(echoes, now_ns, self._p.echoes_age_s):
+        if not heard:
             return Reason.ECHOES_STALE
         return None if ego.gear is Gear.DRIVE else Reason.GEAR
 
@@ -274,6 +279,7 @@ class Apa:
         self._slots, self._manoeuvre, self._gear = (), None, None
         self._search.reset()
         self._map.clear()
+        self._heard_ns.clear()
         level = Level.WARN if reason in (Reason.EGO_STALE, Reason.ECHOES_STALE) else Level.OK
         return self._decision(now_ns, sample_ns, State.OFF, reason, level)
 

@@ -205,8 +205,9 @@ class Manoeuvre:
         if self._off_path(ego, tracker):
             self.phase = Phase.LOST
             return self._stand(ego)
-        if not self._void and self.plans < self._p.replans_max and self._map_changed(ego):
-            self._blocked_ns, self.phase, self._void = now_ns, Phase.PLANNING, True
+        if not self._void and self._map_changed(ego):
+            more = self.plans < self._p.replans_max
+            self._blocked_ns, self.phase, self._void = now_ns, Phase.PLANNING if more else Phase.NO_PATH, True
             return tracker.stop(ego)
         blocked = self._void or self.zone.zone is Zone.STOP
         if self.phase is Phase.DRIVING and not blocked:
