@@ -135,6 +135,31 @@ def test_what_is_heard_from_near_is_no_kerb():
     assert len(chart.low) == 0 and len(chart.points) == 1 and chart.raised_ns == 2
 
 
+def test_silence_does_not_contradict_a_kerb():
+    """From near it lies below the cone."""
+    chart, mount = LocalMap(MapParams()), Mount(-0.65, -0.9, 0.5, -math.pi / 2.0)
+    chart.assume(0, np.array([[-0.65, -1.5]]), np.array([math.pi / 2.0]), low=True)
+    for i in range(1, 6):
+        chart.hear(i, "rear_right_side", mount, Pose(0.0, 0.0, 0.0), math.inf)
+    chart.tidy(10, Pose(0.0, 0.0, 0.0))
+    assert len(chart.low) == 1
+
+
+def test_a_kerb_takes_the_place_of_what_was_heard_of_it():
+    chart = LocalMap(MapParams())
+    chart.assume(0, np.array([[0.0, -1.8], [0.0, -1.2]]), np.zeros(2))
+    chart.assume(1, np.array([[0.0, -2.0]]), np.array([math.pi / 2.0]), low=True)
+    assert chart.points.tolist() == [[0.0, -1.2]]
+    assert chart.low.tolist() == [[0.0, -2.0]]
+
+
+def test_a_slot_without_a_back_has_no_kerb():
+    chart, nothing = LocalMap(MapParams()), np.empty((0, 2))
+    chart.assume(0, np.array([[0.0, -1.2]]), np.zeros(1))
+    chart.assume(1, nothing, np.empty(0), low=True)
+    assert len(chart.points) == 1 and len(chart.low) == 0
+
+
 def test_frames_mirror_and_come_back():
     for side in (1, -1):
         frame, pose = Frame(3.0, -2.0, 0.7, side), Pose(1.0, 2.0, -0.4)

@@ -113,16 +113,15 @@ class LocalMap:
     def assume(self, now_ns: int, xy: Array, facing_rad: Array, low: bool = False) -> None:
         """Take in points that follow from a measured slot, where no point is yet; ``low`` for a kerb.
 
-        What was heard beside a kerb counts as that kerb: take it in first, then what stands on it.
+        What was heard beside a kerb was that kerb, whose place is now known better: take it in first, then what stands
+        on it.
         """
-        if len(self._xy):
-            gap = np.hypot(xy[:, None, 0] - self._xy[None, :, 0], xy[:, None, 1] - self._xy[None, :, 1])
-            # A point seen only once may soon be forgotten: it does not stand for this one.
-            new = np.where(self._weight >= _SURE, gap, math.inf).min(axis=1) > self._p.match_m / 2.0
-            if low:
-                self._low |= gap.min(axis=0) < 2.0 * self._p.match_m
-            xy, facing_rad = xy[new], facing_rad[new]
-        self._append(now_ns, xy, facing_rad, _SURE, low)
+        if low and len(xy):
+            self._keep(_gaps(self._xy, xy).min(axis=1) >= 2.0 * self._p.match_m)
+        # A point seen only once may soon be forgotten: it does not stand for this one.
+        there = self._xy[self._weight >= _SURE]
+        new = _gaps(xy, there).min(axis=1, initial=math.inf) > self._p.match_m / 2.0
+        self._append(now_ns, xy[new], facing_rad[new], _SURE, low)
 
     def hear(self, now_ns: int, sensor: str, mount: Mount, car: Pose, range_m: float) -> Heard | None:
         """Take in an echo (infinite: none) measured at the pose ``car``; returns how it was understood."""
@@ -177,7 +176,10 @@ class LocalMap:
         """Forget what is far away, what was contradicted, and what was seen only once long ago."""
         far = np.hypot(self._xy[:, 0] - car.x_m, self._xy[:, 1] - car.y_m) > self._p.forget_m
         lonely = (self._weight < _SURE) & (now_ns - self._seen_ns > self._p.tentative_s * 1e9)
-        keep = ~(far | lonely | (self._weight <= 0.0))
+        self._keep(~(far | lonely | (self._weight <= 0.0)))
+
+    def _keep(self, keep: NDArray[np.bool_]) -> None:
+        """Forget all other points."""
         if not keep.all():
             self._xy, self._facing, self._weight = self._xy[keep], self._facing[keep], self._weight[keep]
             self._born_ns, self._seen_ns, self._low = self._born_ns[keep], self._seen_ns[keep], self._low[keep]
@@ -185,11 +187,11 @@ class LocalMap:
     def _see_through(
         self, middle: NDArray[np.bool_], distance: Array, back: Array, range_m: float
     ) -> None:
-        """Weaken points that should have answered before the echo."""
+        """Weaken points that should have answered before the echo; a kerb is silent from near, and lets sound pass."""
         p = self._p
         near = distance < min(range_m - p.through_m, p.reach_m / 2.0)
         square = np.abs(_turn(self._facing - back)) < p.square_rad
-        self._weight[middle & near & square & (distance > p.through_m)] -= _LOSS
+        self._weight[middle & near & square & (distance > p.through_m) & ~self._low] -= _LOSS
 
     def _confirm(
         self, now_ns: int, match: NDArray[np.bool_], square: NDArray[np.bool_], distance: Array, range_m: float
@@ -278,3 +280,9 @@ class LocalMap:
 def _turn(angle: Array) -> Array:
     turned: Array = (angle + math.pi) % math.tau - math.pi
     return turned
+
+
+def _gaps(xy: Array, others: Array) -> Array:
+    """Return the distances (N, M) of points (N, 2) to others (M, 2)."""
+    gaps: Array = np.hypot(xy[:, None, 0] - others[None, :, 0], xy[:, None, 1] - others[None, :, 1])
+    return gaps
