@@ -55,10 +55,10 @@ def test_neighbours_that_stand_askew_are_measured_with_their_sides(lean_deg, see
     assert (slot.before_lean, slot.after_lean) == pytest.approx((-lean, lean), abs=0.015)
     # The opening is given where it is narrowest: at the back when the neighbours turn their tails to each other.
     wider = 2.0 * max(lean, 0.0) * CAR.width_m
-    assert slot.length_m == pytest.approx(run.opening_m + wider, abs=0.15)
+    assert slot.length_m == pytest.approx(run.opening_m + wider, abs=0.06)
     neighbours, _ = edges(slot, Vehicle())
     inner = [abs(x) for x, y in neighbours[0] if -1.8 < y < -slot.before_m - 0.05]
-    assert 2.0 * min(inner) == pytest.approx(run.opening_m, abs=0.15)
+    assert 2.0 * min(inner) == pytest.approx(run.opening_m, abs=0.1)
 
 
 @pytest.mark.parametrize("seed", [None, 1])

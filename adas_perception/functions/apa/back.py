@@ -27,7 +27,7 @@ class _Foot(NamedTuple):
 
 
 # Echoes that agree so well, over so much of the slot, are of one straight thing.
-_AGREE_M, _SPREAD_M, _SENSORS, _SHARE = 0.04, 0.5, 2, 0.8
+_AGREE_M, _SPREAD_M, _SENSORS, _SHARE = 0.04, 0.4, 2, 0.8
 # So far from a neighbour it is the back that answers.
 _BESIDE_M = 0.3
 

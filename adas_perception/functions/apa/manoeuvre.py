@@ -199,7 +199,9 @@ class Manoeuvre:
         self._poses, self._at = trace(self._start, self.path, _POSES_M), 0
         # In the tightest slots every plan anew costs moves.
         tight = self._planner.margin_m <= self._planner.tight_m
-        self._keeps_m = self._planner.margin_m - (self._p.tight_nearer_m if tight else self._p.nearer_m)
+        spare_m = self._p.tight_nearer_m if tight else self._p.nearer_m
+        # Room to spare may shrink: a plan that would be made with less is still a good one.
+        self._keeps_m = min(self._planner.margin_m - spare_m, self._planner.enough_m)
         self._kept = self._body.free(self._poses, self._map.points, self._keeps_m)
         self._blocked_ns = self._clear_ns = None
         self._zones.reset()

@@ -113,8 +113,8 @@ class Planner:
             *(tight._replace(nodes_max=0, aside_m=aside_m, askew_rad=askew) for aside_m, askew in places),
         )
         self._wheelbase_m = vehicle.wheelbase_m
-        # How far the latest plan keeps away from what the body can touch.
-        self.margin_m, self.tight_m = wide_m, tight_m
+        # How far the latest plan keeps away from what the body can touch; what is enough, and the least.
+        self.margin_m, self.enough_m, self.tight_m = wide_m, p.margin_m, tight_m
         self._room = self._rooms[0]
         self.radius_m = vehicle.wheelbase_m / math.tan(params.steering_rad)
 

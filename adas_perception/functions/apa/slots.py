@@ -248,12 +248,15 @@ class _Obstacle:
         on_face = [s.lateral_m - slope * s.x_m <= level + _CORNER_M for s in local]
         # What lies before the end of the face is no echo of its corner, but a face that leans.
         after = len(local) - on_face[::-1].index(True)
-        row = level + slope * local[after - 1].x_m
-        if after < len(local):
-            return way * median(_corner(way, s, row) for s in local[after:]), row
-        least = max(_corner(way, s, row) for s in local)
-        most = way * beyond.x_m - (row - beyond.y_m) * math.tan(half_cone_rad)
-        return way * (least + max(most, least)) / 2.0, row
+        edge, row = last_x, level + slope * local[after - 1].x_m
+        if after == len(local):
+            least = max(_corner(way, s, row) for s in local)
+            most = way * beyond.x_m - (row - beyond.y_m) * math.tan(half_cone_rad)
+            return way * (least + max(most, least)) / 2.0, row
+        for _ in range(_REFINED):
+            edge = way * median(_corner(way, s, row) for s in local[after:])
+            row = level + slope * edge
+        return edge, row
 
     def slope(self, way: int) -> float:
         """Return how the face at the end (``way`` 1) or the begin (-1) leans: growth of the lateral along the street.
@@ -278,6 +281,8 @@ class _Obstacle:
 # So far from the last echo the row is taken to run straight; echoes so much farther than it are from its corner.
 _CORNER_REGION_M = 1.6
 _CORNER_M = 0.04
+# A corner lies on the line of a face that leans, at a lateral that depends on where it is.
+_REFINED = 3
 # Two things of which one stands so much farther back are no row.
 _ROW_M = 1.5
 # Of a car at an angle so much is looked at before the gap; of the next one its corner is enough.
