@@ -135,6 +135,16 @@ def test_what_is_heard_from_near_is_no_kerb():
     assert len(chart.low) == 0 and len(chart.points) == 1 and chart.raised_ns == 2
 
 
+def test_what_is_heard_aslant_from_near_is_neither_the_kerb_nor_a_wall():
+    """A kerb is silent from so near, and a wall answers square on: it is something that stands before them."""
+    chart, mount = LocalMap(MapParams()), Mount(-0.65, -0.9, 0.5, -math.pi / 2.0)
+    chart.assume(0, np.array([[-0.4, -1.3]]), np.array([math.pi / 2.0]), low=True)
+    heard = [chart.hear(i, "rear_right_side", mount, Pose(0.0, 0.0, 0.0), math.hypot(0.25, 0.4)) for i in range(1, 8)]
+    assert not chart.raised_ns and len(chart.low) == 1
+    assert all(echo is not None and not echo.low for echo in heard)
+    assert len(chart.points) == 1
+
+
 def test_silence_does_not_contradict_a_kerb():
     """From near it lies below the cone."""
     chart, mount = LocalMap(MapParams()), Mount(-0.65, -0.9, 0.5, -math.pi / 2.0)

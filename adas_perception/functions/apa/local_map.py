@@ -134,16 +134,20 @@ class LocalMap:
         inside = np.abs(bearing) < self._p.half_cone_rad
         # The foot of the perpendicular on a face must be in the cone too, or the face does not answer.
         middle = np.abs(bearing) < self._p.half_cone_rad - self._p.square_rad
-        self._see_through(middle, distance, np.arctan2(-dy, -dx), range_m)
+        square = np.abs(_turn(self._facing - np.arctan2(-dy, -dx))) < self._p.square_rad
+        self._see_through(middle & square, distance, range_m)
         last, self._last[sensor] = self._last.get(sensor), _Last(at, range_m)
         if last is not None and math.hypot(at.x_m - last.at.x_m, at.y_m - last.at.y_m) < self._p.baseline_m:
             self._last[sensor] = last if abs(last.range_m - range_m) < _STEADY_M else self._last[sensor]
         if range_m > self._p.reach_m:
             return None
         match = inside & (np.abs(distance - range_m) < self._p.match_m)
+        if range_m < self._p.kerb_m:
+            # From so near a kerb is not heard, and a wall that was taken for one answers square on.
+            match &= square | ~self._low
         if match.any():
-            square = match & (np.abs(_turn(self._facing - np.arctan2(-dy, -dx))) < self._p.square_rad)
-            self._confirm(now_ns, match, square & ~self._nearer_to_others(sensor, match, distance), distance, range_m)
+            square &= match & ~self._nearer_to_others(sensor, match, distance)
+            self._confirm(now_ns, match, square, distance, range_m)
             sure = bool((self._weight[match] > _SURE).any())
             low = bool(self._low[match].all())  # as it is now: _confirm may have found otherwise
             return Heard(sensor, range_m, at, self._xy[match], int(self._born_ns[match].min()), sure, low)
@@ -184,14 +188,11 @@ class LocalMap:
             self._xy, self._facing, self._weight = self._xy[keep], self._facing[keep], self._weight[keep]
             self._born_ns, self._seen_ns, self._low = self._born_ns[keep], self._seen_ns[keep], self._low[keep]
 
-    def _see_through(
-        self, middle: NDArray[np.bool_], distance: Array, back: Array, range_m: float
-    ) -> None:
+    def _see_through(self, square: NDArray[np.bool_], distance: Array, range_m: float) -> None:
         """Weaken points that should have answered before the echo; a kerb is silent from near, and lets sound pass."""
         p = self._p
         near = distance < min(range_m - p.through_m, p.reach_m / 2.0)
-        square = np.abs(_turn(self._facing - back)) < p.square_rad
-        self._weight[middle & near & square & (distance > p.through_m) & ~self._low] -= _LOSS
+        self._weight[square & near & (distance > p.through_m) & ~self._low] -= _LOSS
 
     def _confirm(
         self, now_ns: int, match: NDArray[np.bool_], square: NDArray[np.bool_], distance: Array, range_m: float
