@@ -145,6 +145,18 @@ def test_what_is_heard_aslant_from_near_is_neither_the_kerb_nor_a_wall():
     assert len(chart.points) == 1
 
 
+@pytest.mark.parametrize(("bearing_rad", "known"), [(0.63, True), (0.75, False)])
+def test_a_point_a_little_beyond_the_cone_explains_an_echo(bearing_rad, known):
+    """The corner of a neighbour is known to some centimetres: it may answer when its place on the map does not."""
+    chart, mount = LocalMap(MapParams()), Mount(-1.0, 0.0, 0.5, math.pi)
+    place = np.array([[-1.0 - 1.5 * math.cos(bearing_rad), 1.5 * math.sin(bearing_rad)]])
+    chart.assume(0, place, np.array([0.0]))
+    for i in range(1, 10):
+        chart.hear(i, "rear_right", mount, Pose(0.0, 0.0, 0.0), 1.52)
+    assert (len(chart.points) == 1) is known
+    assert chart.points[0] == pytest.approx(place[0])
+
+
 def test_silence_does_not_contradict_a_kerb():
     """From near it lies below the cone."""
     chart, mount = LocalMap(MapParams()), Mount(-0.65, -0.9, 0.5, -math.pi / 2.0)

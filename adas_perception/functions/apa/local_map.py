@@ -61,6 +61,7 @@ _STEADY_M = 0.5
 # An echo is from the kerb, and not from what stands on it, when the kerb explains it so much better.
 _BETTER_M, _TWICE = 0.03, 2
 _SAME_M = 0.02
+_EDGE_RAD = 0.1
 _SAME_RAD, _AGREE_M, _NEIGHBOUR_M = 0.1, 0.25, 1.2
 # So many echoes without a direction, from a standing car, are laid on the axis of the sensor.
 _PATIENCE = 6
@@ -141,12 +142,14 @@ class LocalMap:
             self._last[sensor] = last if abs(last.range_m - range_m) < _STEADY_M else self._last[sensor]
         if range_m > self._p.reach_m:
             return None
-        match = inside & (np.abs(distance - range_m) < self._p.match_m)
+        # Where a point is known to lie may be a little beyond the edge of the cone when the thing itself is within.
+        match = np.abs(bearing) < self._p.half_cone_rad + _EDGE_RAD
+        match &= np.abs(distance - range_m) < self._p.match_m
         if range_m < self._p.kerb_m:
             # From so near a kerb is not heard, and a wall that was taken for one answers square on.
             match &= square | ~self._low
         if match.any():
-            square &= match & ~self._nearer_to_others(sensor, match, distance)
+            square &= match & inside & ~self._nearer_to_others(sensor, match, distance)
             self._confirm(now_ns, match, square, distance, range_m)
             sure = bool((self._weight[match] > _SURE).any())
             low = bool(self._low[match].all())  # as it is now: _confirm may have found otherwise
