@@ -157,6 +157,19 @@ def test_a_point_a_little_beyond_the_cone_explains_an_echo(bearing_rad, known):
     assert chart.points[0] == pytest.approx(place[0])
 
 
+def test_the_true_echo_of_a_face_leaves_its_points_where_they_are():
+    """The foot of the perpendicular lies between them, so that every one of them is a little farther than the echo."""
+    chart, mount = LocalMap(MapParams()), Mount(-0.65, 0.0, 0.5, math.pi)
+    wall = np.array([[-1.65, 0.1 * i + 0.05] for i in range(-6, 6)])
+    chart.assume(0, wall, np.zeros(len(wall)))
+    for i in range(1, 40):
+        chart.hear(i, "rear_right", mount, Pose(0.0, 0.0, 0.0), 1.0)
+    assert chart.points == pytest.approx(wall, abs=1e-6)
+    for i in range(40, 80):
+        chart.hear(i, "rear_right", mount, Pose(0.0, 0.0, 0.0), 0.93)
+    assert chart.points[5:7, 0] == pytest.approx(-1.58, abs=0.01)
+
+
 def test_silence_does_not_contradict_a_kerb():
     """From near it lies below the cone."""
     chart, mount = LocalMap(MapParams()), Mount(-0.65, -0.9, 0.5, -math.pi / 2.0)

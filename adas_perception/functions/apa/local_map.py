@@ -135,7 +135,8 @@ class LocalMap:
         inside = np.abs(bearing) < self._p.half_cone_rad
         # The foot of the perpendicular on a face must be in the cone too, or the face does not answer.
         middle = np.abs(bearing) < self._p.half_cone_rad - self._p.square_rad
-        square = np.abs(_turn(self._facing - np.arctan2(-dy, -dx))) < self._p.square_rad
+        aslant = np.abs(_turn(self._facing - np.arctan2(-dy, -dx)))
+        square = aslant < self._p.square_rad
         self._see_through(middle & square, distance, range_m)
         last, self._last[sensor] = self._last.get(sensor), _Last(at, range_m)
         if last is not None and math.hypot(at.x_m - last.at.x_m, at.y_m - last.at.y_m) < self._p.baseline_m:
@@ -150,7 +151,7 @@ class LocalMap:
             match &= square | ~self._low
         if match.any():
             square &= match & inside & ~self._nearer_to_others(sensor, match, distance)
-            self._confirm(now_ns, match, square, distance, range_m)
+            self._confirm(now_ns, match, square, distance, distance * np.cos(aslant), range_m)
             sure = bool((self._weight[match] > _SURE).any())
             low = bool(self._low[match].all())  # as it is now: _confirm may have found otherwise
             return Heard(sensor, range_m, at, self._xy[match], int(self._born_ns[match].min()), sure, low)
@@ -198,12 +199,14 @@ class LocalMap:
         self._weight[square & near & (distance > p.through_m) & ~self._low] -= _LOSS
 
     def _confirm(
-        self, now_ns: int, match: NDArray[np.bool_], square: NDArray[np.bool_], distance: Array, range_m: float
-    ) -> None:
+        self, now_ns: int, match: NDArray[np.bool_], square: NDArray[np.bool_], distance: Array, face_m: Array,
+        range_m: float,
+    ) -> None:  # fmt: skip
         """Strengthen the points that explain an echo.
 
         The nearest of them move towards it, square to their face, if they are seen square on; a corner that answers
-        from aside says nothing of the faces next to it.
+        from aside says nothing of the faces next to it. What answers is a point itself or the foot of the perpendicular
+        on its face, at ``face_m``: nobody knows which, and between the two there is nothing to put right.
         """
         self._doubt_kerb(now_ns, match, np.abs(distance - range_m), range_m)
         self._weight[match] = np.minimum(self._weight[match] + _TENTATIVE, _MOST)
@@ -212,7 +215,7 @@ class LocalMap:
         high = match & ~self._low
         answering = high if high.any() else match
         first = square & answering & (distance < distance[answering].min(initial=math.inf) + _SAME_M)
-        away = self._p.correction * (distance[first] - range_m)
+        away = self._p.correction * (np.clip(range_m, face_m[first], distance[first]) - range_m)
         self._xy[first] += np.column_stack((np.cos(self._facing[first]) * away, np.sin(self._facing[first]) * away))
 
     def _nearer_to_others(self, sensor: str, match: NDArray[np.bool_], distance: Array) -> NDArray[np.bool_]:
