@@ -135,6 +135,66 @@ def test_what_is_heard_from_near_is_no_kerb():
     assert len(chart.low) == 0 and len(chart.points) == 1 and chart.raised_ns == 2
 
 
+def test_what_is_heard_aslant_from_near_is_neither_the_kerb_nor_a_wall():
+    """A kerb is silent from so near, and a wall answers square on: it is something that stands before them."""
+    chart, mount = LocalMap(MapParams()), Mount(-0.65, -0.9, 0.5, -math.pi / 2.0)
+    chart.assume(0, np.array([[-0.4, -1.3]]), np.array([math.pi / 2.0]), low=True)
+    heard = [chart.hear(i, "rear_right_side", mount, Pose(0.0, 0.0, 0.0), math.hypot(0.25, 0.4)) for i in range(1, 8)]
+    assert not chart.raised_ns and len(chart.low) == 1
+    assert all(echo is not None and not echo.low for echo in heard)
+    assert len(chart.points) == 1
+
+
+@pytest.mark.parametrize(("bearing_rad", "known"), [(0.63, True), (0.75, False)])
+def test_a_point_a_little_beyond_the_cone_explains_an_echo(bearing_rad, known):
+    """The corner of a neighbour is known to some centimetres: it may answer when its place on the map does not."""
+    chart, mount = LocalMap(MapParams()), Mount(-1.0, 0.0, 0.5, math.pi)
+    place = np.array([[-1.0 - 1.5 * math.cos(bearing_rad), 1.5 * math.sin(bearing_rad)]])
+    chart.assume(0, place, np.array([0.0]))
+    for i in range(1, 10):
+        chart.hear(i, "rear_right", mount, Pose(0.0, 0.0, 0.0), 1.52)
+    assert (len(chart.points) == 1) is known
+    assert chart.points[0] == pytest.approx(place[0])
+
+
+def test_the_true_echo_of_a_face_leaves_its_points_where_they_are():
+    """The foot of the perpendicular lies between them, so that every one of them is a little farther than the echo."""
+    chart, mount = LocalMap(MapParams()), Mount(-0.65, 0.0, 0.5, math.pi)
+    wall = np.array([[-1.65, 0.1 * i + 0.05] for i in range(-6, 6)])
+    chart.assume(0, wall, np.zeros(len(wall)))
+    for i in range(1, 40):
+        chart.hear(i, "rear_right", mount, Pose(0.0, 0.0, 0.0), 1.0)
+    assert chart.points == pytest.approx(wall, abs=1e-6)
+    for i in range(40, 80):
+        chart.hear(i, "rear_right", mount, Pose(0.0, 0.0, 0.0), 0.93)
+    assert chart.points[5:7, 0] == pytest.approx(-1.58, abs=0.01)
+
+
+def test_silence_does_not_contradict_a_kerb():
+    """From near it lies below the cone."""
+    chart, mount = LocalMap(MapParams()), Mount(-0.65, -0.9, 0.5, -math.pi / 2.0)
+    chart.assume(0, np.array([[-0.65, -1.5]]), np.array([math.pi / 2.0]), low=True)
+    for i in range(1, 6):
+        chart.hear(i, "rear_right_side", mount, Pose(0.0, 0.0, 0.0), math.inf)
+    chart.tidy(10, Pose(0.0, 0.0, 0.0))
+    assert len(chart.low) == 1
+
+
+def test_a_kerb_takes_the_place_of_what_was_heard_of_it():
+    chart = LocalMap(MapParams())
+    chart.assume(0, np.array([[0.0, -1.8], [0.0, -1.2]]), np.zeros(2))
+    chart.assume(1, np.array([[0.0, -2.0]]), np.array([math.pi / 2.0]), low=True)
+    assert chart.points.tolist() == [[0.0, -1.2]]
+    assert chart.low.tolist() == [[0.0, -2.0]]
+
+
+def test_a_slot_without_a_back_has_no_kerb():
+    chart, nothing = LocalMap(MapParams()), np.empty((0, 2))
+    chart.assume(0, np.array([[0.0, -1.2]]), np.zeros(1))
+    chart.assume(1, nothing, np.empty(0), low=True)
+    assert len(chart.points) == 1 and len(chart.low) == 0
+
+
 def test_frames_mirror_and_come_back():
     for side in (1, -1):
         frame, pose = Frame(3.0, -2.0, 0.7, side), Pose(1.0, 2.0, -0.4)

@@ -6,11 +6,12 @@ import math
 
 import pytest
 
-from adas_perception.functions.apa.search import Search, SizeParams
+from adas_perception.functions.apa.search import Search, SizeParams, edges
 from adas_perception.functions.apa.slots import SlotKind, SlotParams
 from adas_perception.params import Ring, Vehicle
 from adas_perception.perception.ultrasonic import UltrasonicParams, UltrasonicRing
-from adas_perception.sim.scorecard.criteria.parking import EndsWithin, Parked
+from adas_perception.sim.bodies import CAR
+from adas_perception.sim.scorecard.criteria.parking import EndsWithin, GapWhileMoving, Parked
 from adas_perception.sim.scorecard.manoeuvres.parking import SLOT_AHEAD_M, Parking, ParkingFault, ParkingOverride
 from adas_perception.sim.scorecard.play import Conditions, drive_stage, new_world
 from adas_perception.sim.scorecard.rows import load_rows
@@ -45,6 +46,28 @@ def test_edges_are_measured_to_fifteen_centimetres(speed_kmh, gap_m, seed):
     assert slot.depth_m == pytest.approx(2.0, abs=0.1)
 
 
+@pytest.mark.parametrize("lean_deg", [5.0, -5.0])
+@pytest.mark.parametrize("seed", [None, 1])
+def test_neighbours_that_stand_askew_are_measured_with_their_sides(lean_deg, seed):
+    run = Parking(extra_m=1.5, lean_deg=lean_deg)
+    (slot,) = measure(run, seed)
+    lean = math.tan(math.radians(lean_deg))
+    assert (slot.before_lean, slot.after_lean) == pytest.approx((-lean, lean), abs=0.015)
+    # The opening is given where it is narrowest: at the back when the neighbours turn their tails to each other.
+    wider = 2.0 * max(lean, 0.0) * CAR.width_m
+    assert slot.length_m == pytest.approx(run.opening_m + wider, abs=0.06)
+    neighbours, _ = edges(slot, Vehicle())
+    inner = [abs(x) for x, y in neighbours[0] if -1.8 < y < -slot.before_m - 0.05]
+    assert 2.0 * min(inner) == pytest.approx(run.opening_m, abs=0.1)
+
+
+@pytest.mark.parametrize("seed", [None, 1])
+def test_the_far_corners_of_the_neighbours_are_not_the_back_of_the_slot(seed):
+    """The low kerb is not heard in passing."""
+    (slot,) = measure(Parking(thing="low_kerb", extra_m=1.5), seed)
+    assert math.isinf(slot.depth_m)
+
+
 @pytest.mark.parametrize("extra_m", [0.2, 0.5])
 @pytest.mark.parametrize("kind", ["parallel", "perpendicular"])
 def test_too_small_slots_are_not_found_with_noise_either(kind, extra_m):
@@ -63,6 +86,12 @@ def judged(run: Parking, *criteria):
 def test_a_perpendicular_slot_is_taken():
     run = Parking(kind="perpendicular", thing="none", extra_m=1.0, side="left")
     checks = judged(run, Parked(heading_deg=90.0, centred_m=0.15, moves_max=5))
+    assert all(check.passed for check in checks), checks
+
+
+def test_a_kerb_that_is_heard_only_on_the_way_is_kept_like_any_other():
+    run = Parking(thing="low_kerb", extra_m=1.5)
+    checks = judged(run, Parked(kerb_low_m=0.05, kerb_high_m=0.3, moves_max=8), GapWhileMoving(0.1))
     assert all(check.passed for check in checks), checks
 
 

@@ -145,12 +145,24 @@ def test_a_neighbour_that_stands_nearer_than_measured_has_the_way_planned_anew(s
     edge = street.map._xy[:, 0] < -SLOT.length_m / 2.0 + 0.01
     edge &= (street.map._xy[:, 0] > -SLOT.length_m / 2.0 - 0.3) & (street.map._xy[:, 1] < -0.5)
     assert edge.any()
-    street.map._xy[edge, 0] += 0.35
+    street.map._xy[edge, 0] += 0.48
     street.step()
     assert street.manoeuvre.phase is Phase.PLANNING
     assert street.until(Phase.DRIVING, Phase.NO_PATH, Phase.WAITING) is Phase.DRIVING
     known = street.map.points
     assert all(BODY.clearance(pose, known) > 0.085 for pose in street.manoeuvre.poses()[5:])
+
+
+def test_room_to_spare_may_shrink_without_a_plan_anew(street):
+    """Planned with 0.27 m around the car; a neighbour that stands 0.1 m nearer leaves enough."""
+    before = street.manoeuvre.poses()
+    sides = np.abs(street.map._xy[:, 0]) < SLOT.length_m / 2.0 + 0.05
+    assert sides.any()
+    street.map._xy[sides, 0] -= 0.1 * np.sign(street.map._xy[sides, 0])
+    gap = min(BODY.clearance(pose, street.map.points) for pose in before)
+    assert 0.14 < gap < 0.24
+    street.step()
+    assert street.manoeuvre.phase is Phase.DRIVING and street.manoeuvre.plans == 1
 
 
 def test_points_before_the_row_from_passing_are_forgotten():

@@ -61,6 +61,7 @@ _STEADY_M = 0.5
 # An echo is from the kerb, and not from what stands on it, when the kerb explains it so much better.
 _BETTER_M, _TWICE = 0.03, 2
 _SAME_M = 0.02
+_EDGE_RAD = 0.1
 _SAME_RAD, _AGREE_M, _NEIGHBOUR_M = 0.1, 0.25, 1.2
 # So many echoes without a direction, from a standing car, are laid on the axis of the sensor.
 _PATIENCE = 6
@@ -113,16 +114,15 @@ class LocalMap:
     def assume(self, now_ns: int, xy: Array, facing_rad: Array, low: bool = False) -> None:
         """Take in points that follow from a measured slot, where no point is yet; ``low`` for a kerb.
 
-        What was heard beside a kerb counts as that kerb: take it in first, then what stands on it.
+        What was heard beside a kerb was that kerb, whose place is now known better: take it in first, then what stands
+        on it.
         """
-        if len(self._xy):
-            gap = np.hypot(xy[:, None, 0] - self._xy[None, :, 0], xy[:, None, 1] - self._xy[None, :, 1])
-            # A point seen only once may soon be forgotten: it does not stand for this one.
-            new = np.where(self._weight >= _SURE, gap, math.inf).min(axis=1) > self._p.match_m / 2.0
-            if low:
-                self._low |= gap.min(axis=0) < 2.0 * self._p.match_m
-            xy, facing_rad = xy[new], facing_rad[new]
-        self._append(now_ns, xy, facing_rad, _SURE, low)
+        if low and len(xy):
+            self._keep(_gaps(self._xy, xy).min(axis=1) >= 2.0 * self._p.match_m)
+        # A point seen only once may soon be forgotten: it does not stand for this one.
+        there = self._xy[self._weight >= _SURE]
+        new = _gaps(xy, there).min(axis=1, initial=math.inf) > self._p.match_m / 2.0
+        self._append(now_ns, xy[new], facing_rad[new], _SURE, low)
 
     def hear(self, now_ns: int, sensor: str, mount: Mount, car: Pose, range_m: float) -> Heard | None:
         """Take in an echo (infinite: none) measured at the pose ``car``; returns how it was understood."""
@@ -135,16 +135,23 @@ class LocalMap:
         inside = np.abs(bearing) < self._p.half_cone_rad
         # The foot of the perpendicular on a face must be in the cone too, or the face does not answer.
         middle = np.abs(bearing) < self._p.half_cone_rad - self._p.square_rad
-        self._see_through(middle, distance, np.arctan2(-dy, -dx), range_m)
+        aslant = np.abs(_turn(self._facing - np.arctan2(-dy, -dx)))
+        square = aslant < self._p.square_rad
+        self._see_through(middle & square, distance, range_m)
         last, self._last[sensor] = self._last.get(sensor), _Last(at, range_m)
         if last is not None and math.hypot(at.x_m - last.at.x_m, at.y_m - last.at.y_m) < self._p.baseline_m:
             self._last[sensor] = last if abs(last.range_m - range_m) < _STEADY_M else self._last[sensor]
         if range_m > self._p.reach_m:
             return None
-        match = inside & (np.abs(distance - range_m) < self._p.match_m)
+        # Where a point is known to lie may be a little beyond the edge of the cone when the thing itself is within.
+        match = np.abs(bearing) < self._p.half_cone_rad + _EDGE_RAD
+        match &= np.abs(distance - range_m) < self._p.match_m
+        if range_m < self._p.kerb_m:
+            # From so near a kerb is not heard, and a wall that was taken for one answers square on.
+            match &= square | ~self._low
         if match.any():
-            square = match & (np.abs(_turn(self._facing - np.arctan2(-dy, -dx))) < self._p.square_rad)
-            self._confirm(now_ns, match, square & ~self._nearer_to_others(sensor, match, distance), distance, range_m)
+            square &= match & inside & ~self._nearer_to_others(sensor, match, distance)
+            self._confirm(now_ns, match, square, distance, distance * np.cos(aslant), range_m)
             sure = bool((self._weight[match] > _SURE).any())
             low = bool(self._low[match].all())  # as it is now: _confirm may have found otherwise
             return Heard(sensor, range_m, at, self._xy[match], int(self._born_ns[match].min()), sure, low)
@@ -177,27 +184,29 @@ class LocalMap:
         """Forget what is far away, what was contradicted, and what was seen only once long ago."""
         far = np.hypot(self._xy[:, 0] - car.x_m, self._xy[:, 1] - car.y_m) > self._p.forget_m
         lonely = (self._weight < _SURE) & (now_ns - self._seen_ns > self._p.tentative_s * 1e9)
-        keep = ~(far | lonely | (self._weight <= 0.0))
+        self._keep(~(far | lonely | (self._weight <= 0.0)))
+
+    def _keep(self, keep: NDArray[np.bool_]) -> None:
+        """Forget all other points."""
         if not keep.all():
             self._xy, self._facing, self._weight = self._xy[keep], self._facing[keep], self._weight[keep]
             self._born_ns, self._seen_ns, self._low = self._born_ns[keep], self._seen_ns[keep], self._low[keep]
 
-    def _see_through(
-        self, middle: NDArray[np.bool_], distance: Array, back: Array, range_m: float
-    ) -> None:
-        """Weaken points that should have answered before the echo."""
+    def _see_through(self, square: NDArray[np.bool_], distance: Array, range_m: float) -> None:
+        """Weaken points that should have answered before the echo; a kerb is silent from near, and lets sound pass."""
         p = self._p
         near = distance < min(range_m - p.through_m, p.reach_m / 2.0)
-        square = np.abs(_turn(self._facing - back)) < p.square_rad
-        self._weight[middle & near & square & (distance > p.through_m)] -= _LOSS
+        self._weight[square & near & (distance > p.through_m) & ~self._low] -= _LOSS
 
     def _confirm(
-        self, now_ns: int, match: NDArray[np.bool_], square: NDArray[np.bool_], distance: Array, range_m: float
-    ) -> None:
+        self, now_ns: int, match: NDArray[np.bool_], square: NDArray[np.bool_], distance: Array, face_m: Array,
+        range_m: float,
+    ) -> None:  # fmt: skip
         """Strengthen the points that explain an echo.
 
         The nearest of them move towards it, square to their face, if they are seen square on; a corner that answers
-        from aside says nothing of the faces next to it.
+        from aside says nothing of the faces next to it. What answers is a point itself or the foot of the perpendicular
+        on its face, at ``face_m``: nobody knows which, and between the two there is nothing to put right.
         """
         self._doubt_kerb(now_ns, match, np.abs(distance - range_m), range_m)
         self._weight[match] = np.minimum(self._weight[match] + _TENTATIVE, _MOST)
@@ -206,7 +215,7 @@ class LocalMap:
         high = match & ~self._low
         answering = high if high.any() else match
         first = square & answering & (distance < distance[answering].min(initial=math.inf) + _SAME_M)
-        away = self._p.correction * (distance[first] - range_m)
+        away = self._p.correction * (np.clip(range_m, face_m[first], distance[first]) - range_m)
         self._xy[first] += np.column_stack((np.cos(self._facing[first]) * away, np.sin(self._facing[first]) * away))
 
     def _nearer_to_others(self, sensor: str, match: NDArray[np.bool_], distance: Array) -> NDArray[np.bool_]:
@@ -278,3 +287,9 @@ class LocalMap:
 def _turn(angle: Array) -> Array:
     turned: Array = (angle + math.pi) % math.tau - math.pi
     return turned
+
+
+def _gaps(xy: Array, others: Array) -> Array:
+    """Return the distances (N, M) of points (N, 2) to others (M, 2)."""
+    gaps: Array = np.hypot(xy[:, None, 0] - others[None, :, 0], xy[:, None, 1] - others[None, :, 1])
+    return gaps

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from adas_perception.functions.apa.back import Back, kerb
 from adas_perception.functions.apa.geometry import Array, Body, Pose, along, trace
 from adas_perception.functions.apa.local_map import Heard, LocalMap
 from adas_perception.functions.apa.plan import Path, Planner, Planning, Scene
@@ -87,6 +88,7 @@ class Manoeuvre:
         self._p, self._track, self._size = params, track, size
         self._vehicle, self._planner, self._map = vehicle, planner, chart
         self._zones, self._body = Zones(zones, vehicle), Body.outline(vehicle)
+        self._back = Back(slot, vehicle.width_m + size.depth_extra_m, zones.half_cone_rad)
         self._planning: Planning | None = None
         self._tracker: Tracker | None = None
         self._start = Pose(0.0, 0.0, 0.0)
@@ -105,6 +107,8 @@ class Manoeuvre:
                 self._heard.pop(sensor, None)
             else:
                 self._heard[sensor] = echo
+        if self.plans:
+            self._back.hear(echo for echo in heard.values() if echo is not None and echo.since_ns > self._first_ns)
 
     def step(self, now_ns: int, ego: EgoState) -> Drive:
         """Return what to do in this cycle."""
@@ -135,10 +139,12 @@ class Manoeuvre:
         if not self.plans:
             self._forget(now_ns, Pose(ego.x_m, ego.y_m, ego.yaw_rad))
             neighbours, back = edges(self.slot, self._vehicle)
-            for (points, facing), kerb in ((back, self.slot.kind is SlotKind.PARALLEL), (neighbours, False)):
-                turned = frame.yaw_rad + frame.side * facing
-                self._map.assume(now_ns, frame.points_to_odom(points), turned, kerb)
+            self._assume(now_ns, *back, low=self.slot.kind is SlotKind.PARALLEL)
+            self._assume(now_ns, *neighbours, low=False)
             self._first_ns = now_ns
+        if self._back.depth_m < self.slot.depth_m:
+            self.slot = replace(self.slot, depth_m=self._back.depth_m)
+            self._assume(now_ns, *kerb(self.slot), low=True)
         self.plans += 1
         self._plan_ns = now_ns
         found = self._map.found_since(self._first_ns)
@@ -151,6 +157,11 @@ class Manoeuvre:
             frame.points_to_local(self._map.low),
         )
         self._planning = self._planner.planning(scene)
+
+    def _assume(self, now_ns: int, points: Array, facing: Array, low: bool) -> None:
+        """Take points in the frame of the slot into the map."""
+        frame = self.slot.frame
+        self._map.assume(now_ns, frame.points_to_odom(points), frame.yaw_rad + frame.side * facing, low)
 
     def _forget(self, now_ns: int, car: Pose) -> None:
         """Forget what lies in the slot or before its line: there the side sensors have found nothing nearer.
@@ -188,7 +199,9 @@ class Manoeuvre:
         self._poses, self._at = trace(self._start, self.path, _POSES_M), 0
         # In the tightest slots every plan anew costs moves.
         tight = self._planner.margin_m <= self._planner.tight_m
-        self._keeps_m = self._planner.margin_m - (self._p.tight_nearer_m if tight else self._p.nearer_m)
+        spare_m = self._p.tight_nearer_m if tight else self._p.nearer_m
+        # Room to spare may shrink: a plan that would be made with less is still a good one.
+        self._keeps_m = min(self._planner.margin_m - spare_m, self._planner.enough_m)
         self._kept = self._body.free(self._poses, self._map.points, self._keeps_m)
         self._blocked_ns = self._clear_ns = None
         self._zones.reset()
@@ -259,7 +272,7 @@ class Manoeuvre:
 
     def _map_changed(self, ego: EgoState) -> bool:
         """Tell whether the plan would not have been made with what the map knows now."""
-        if self._map.raised_ns > self._plan_ns:
+        if self._map.raised_ns > self._plan_ns or self._back.depth_m < self.slot.depth_m:
             return True
         # A path may come by the same place twice, so the car is looked for a little ahead of where it was.
         near = self._poses[self._at : self._at + _AHEAD]

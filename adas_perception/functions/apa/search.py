@@ -84,9 +84,10 @@ class Search:
             kind, axis = SlotKind.PERPENDICULAR, math.pi / 2.0
         else:
             return None
-        return Slot(
-            kind, side, gap.x_m, gap.y_m, gap.yaw_rad, gap.length_m, gap.depth_m, axis, gap.before_m, gap.after_m
-        )
+        # The noses of cars side by side look like a side, but tell little of how the cars lean.
+        leans = (0.0, 0.0) if kind is SlotKind.PERPENDICULAR else (gap.before_lean, gap.after_lean)
+        back = (gap.before_m, gap.after_m)
+        return Slot(kind, side, gap.x_m, gap.y_m, gap.yaw_rad, gap.length_m, gap.depth_m, axis, *back, *leans)
 
 
 def parked(slot: Slot, vehicle: Vehicle, size: SizeParams) -> Pose:
@@ -112,14 +113,21 @@ def edges(slot: Slot, vehicle: Vehicle) -> tuple[tuple[Array, Array], tuple[Arra
     half = slot.length_m / 2.0
     deep = vehicle.width_m + 0.3 if slot.kind is SlotKind.PARALLEL else vehicle.length_m + 0.8
     depth = min(deep, slot.depth_m)
-    lean = 0.0 if slot.kind is not SlotKind.ANGLED else 1.0 / math.tan(slot.axis_rad)
-    corner = (-half - lean * slot.before_m, -slot.before_m)
-    # The front of a car at an angle runs back to the street; other neighbours stand as far back as their corner.
-    outer = (corner[0] - slot.before_m / lean, 0.0) if lean else corner
-    left = outline_points([(-half - lean * depth, -depth), corner, outer, (outer[0] - _ROW_M, outer[1])])
-    right = outline_points([(half + _ROW_M, -slot.after_m), (half, -slot.after_m), (half - lean * depth, -depth)])
+    angled = slot.kind is SlotKind.ANGLED
+    # At an angle the opening is that on the line of the row, and the front of a car runs back to it; other neighbours
+    # stand as far back as their corner.
+    corner = (-half - (slot.before_lean * slot.before_m if angled else 0.0), -slot.before_m)
+    outer = (corner[0] - slot.before_m / slot.before_lean, 0.0) if angled else corner
+    left = outline_points([_deep(*corner, slot.before_lean, depth), corner, outer, (outer[0] - _ROW_M, outer[1])])
+    after = (half, -slot.after_m)
+    right = outline_points([(half + _ROW_M, -slot.after_m), after, _deep(*after, slot.after_lean, depth)])
     neighbours = np.concatenate((left[0], right[0])), np.concatenate((left[1], right[1])) + math.pi
     if not slot.depth_m < deep + 1.0:
         return neighbours, (np.empty((0, 2)), np.empty(0))
     kerb = outline_points([(-half - 1.0, -slot.depth_m), (half + 1.0, -slot.depth_m)])
     return neighbours, kerb
+
+
+def _deep(x_m: float, y_m: float, lean: float, depth_m: float) -> tuple[float, float]:
+    """Return where the side of a neighbour that begins at a corner ends, at a depth of the slot."""
+    return x_m - lean * (depth_m + y_m), -depth_m

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from statistics import median
+from statistics import linear_regression, median
 
 from adas_perception.functions.apa.angled import Sample, leaning
 from adas_perception.functions.apa.geometry import Frame, Pose
@@ -34,7 +34,8 @@ class Slot:
     Its pose, in the odometry frame, is the middle of the opening on the line along the obstacles, heading along the
     street. ``length_m`` is the opening; ``depth_m`` is free behind that line, infinite when nothing was seen.
     ``axis_rad`` is the heading of a parked car against the street, positive towards the street;
-    ``before_m`` and ``after_m`` are how far the neighbours stand back from that line.
+    ``before_m`` and ``after_m`` are how far the neighbours stand back from that line, and their leans how far their
+    sides run against the street for a metre of the slot's depth.
     """
 
     kind: SlotKind
@@ -47,6 +48,8 @@ class Slot:
     axis_rad: float = 0.0
     before_m: float = 0.0
     after_m: float = 0.0
+    before_lean: float = 0.0
+    after_lean: float = 0.0
 
     @property
     def frame(self) -> Frame:
@@ -72,9 +75,7 @@ class SlotParams(Params):
 class Gap:
     """A free stretch between two obstacles, before it is known whether a car fits; its pose is in odometry.
 
-    ``before_extent_m`` and ``after_extent_m`` are how much of the obstacles has been seen, and their slopes are how
-    their faces lean towards the gap's depth, in radians against the street.
-    ``axis_rad`` is the heading of cars that stand at an angle, 0 when they do not.
+    ``axis_rad`` is the heading of cars that stand at an angle, 0 when they do not; the leans are those of a slot.
     """
 
     length_m: float
@@ -84,9 +85,9 @@ class Gap:
     yaw_rad: float
     before_m: float
     after_m: float
-    before_extent_m: float
-    after_extent_m: float
     axis_rad: float = 0.0
+    before_lean: float = 0.0
+    after_lean: float = 0.0
 
 
 class SideScan:
@@ -197,7 +198,8 @@ class SideScan:
             return None
         middle = street.to_odom(Pose((slot.begin_m + slot.end_m) / 2.0, slot.row_m, 0.0))
         length = slot.end_m - slot.begin_m
-        return Gap(length, math.inf, *middle, slot.inner_m, 0.0, 0.0, 0.0, slot.axis_rad)
+        lean = 1.0 / math.tan(slot.axis_rad)
+        return Gap(length, math.inf, *middle, slot.inner_m, 0.0, slot.axis_rad, lean, lean)
 
     def _straight(self, before: _Obstacle, after: _Obstacle) -> Gap | None:
         start, start_y = before.edge(1, before.behind[0], self._p.half_cone_rad)
@@ -212,11 +214,18 @@ class SideScan:
             return None
         # Near its ends one sees the far corners of the neighbours, not the back of the gap.
         quarter = length / 4.0
-        inner = [s.lateral_m for s in before.behind if start + quarter <= s.x_m <= end - quarter]
-        depth = min(inner, default=math.inf) - row
+        inner = [s for s in before.behind if start + quarter <= s.x_m <= end - quarter]
+        seen = [s.lateral_m for s in inner if not self._far_corner(s, min(s.x_m - start, end - s.x_m), row)]
+        depth = min(seen, default=math.inf) - row
         middle = street.to_odom(Pose((start + end) / 2.0, row, 0.0))
-        extents = (start - before.seen[0].x_m, passed)
-        return Gap(length, depth, *middle, start_y - row, end_y - row, *extents)
+        return Gap(length, depth, *middle, start_y - row, end_y - row, 0.0, before.slope(1), after.slope(-1))
+
+    def _far_corner(self, sample: Sample, away_m: float, row_m: float) -> bool:
+        """Tell whether a sample may have met the far corner of a car whose edge is ``away_m`` along the street."""
+        if not away_m < sample.range_m * math.sin(self._p.half_cone_rad) or math.isinf(sample.range_m):
+            return False
+        behind_m = sample.y_m + math.sqrt(sample.range_m**2 - away_m**2) - row_m
+        return _CAR_WIDTH_M[0] < behind_m < _CAR_WIDTH_M[1]
 
 
 @dataclass
@@ -233,15 +242,35 @@ class _Obstacle:
         ``beyond`` is the first sample that has met the obstacle no more.
         """
         ordered = self.seen if way > 0 else self.seen[::-1]
-        last_x = ordered[-1].x_m
+        last_x, slope = ordered[-1].x_m, self.slope(way)
         local = [s for s in ordered if way * (last_x - s.x_m) <= _CORNER_REGION_M]
-        row = _lowest([s.lateral_m for s in local])
-        corners = [_corner(way, s, row) for s in local if s.lateral_m > row + _CORNER_M]
-        if corners:
-            return way * median(corners), row
-        least = max(_corner(way, s, row) for s in local)
-        most = way * beyond.x_m - (row - beyond.y_m) * math.tan(half_cone_rad)
-        return way * (least + max(most, least)) / 2.0, row
+        level = _lowest([s.lateral_m - slope * s.x_m for s in local])
+        on_face = [s.lateral_m - slope * s.x_m <= level + _CORNER_M for s in local]
+        # What lies before the end of the face is no echo of its corner, but a face that leans.
+        after = len(local) - on_face[::-1].index(True)
+        edge, row = last_x, level + slope * local[after - 1].x_m
+        if after == len(local):
+            least = max(_corner(way, s, row) for s in local)
+            most = way * beyond.x_m - (row - beyond.y_m) * math.tan(half_cone_rad)
+            return way * (least + max(most, least)) / 2.0, row
+        for _ in range(_REFINED):
+            edge = way * median(_corner(way, s, row) for s in local[after:])
+            row = level + slope * edge
+        return edge, row
+
+    def slope(self, way: int) -> float:
+        """Return how the face at the end (``way`` 1) or the begin (-1) leans: growth of the lateral along the street.
+
+        Only the side of a car is straight for so long that its lean can be measured; it is 0 for anything else.
+        """
+        last_x = self.seen[-1].x_m if way > 0 else self.seen[0].x_m
+        face = [s for s in self.seen if _CORNER_REGION_M < abs(last_x - s.x_m) <= _FACE_M]
+        if not face or max(s.x_m for s in face) - min(s.x_m for s in face) < _STRAIGHT_M:
+            return 0.0
+        x, lateral = [s.x_m for s in face], [s.lateral_m for s in face]
+        slope, level = linear_regression(x, lateral)
+        off = max(abs(level + slope * s.x_m - s.lateral_m) for s in face)
+        return slope if abs(slope) < _SLOPE_MAX and off < _CORNER_M else 0.0
 
     def face(self, way: int) -> float:
         """Return the lateral of what sticks out farthest of the car at the end (``way`` 1) or the begin (-1)."""
@@ -252,12 +281,16 @@ class _Obstacle:
 # So far from the last echo the row is taken to run straight; echoes so much farther than it are from its corner.
 _CORNER_REGION_M = 1.6
 _CORNER_M = 0.04
+# A corner lies on the line of a face that leans, at a lateral that depends on where it is.
+_REFINED = 3
 # Two things of which one stands so much farther back are no row.
 _ROW_M = 1.5
 # Of a car at an angle so much is looked at before the gap; of the next one its corner is enough.
 _FRONT_M, _CORNER_PASSED_M = 3.0, 0.15
-# Length of a neighbour's face that tells how far it stands out.
-_FACE_M = 4.0
+# Length of a neighbour's face that tells how far it stands out, and of the part of it that tells how it leans.
+_FACE_M, _STRAIGHT_M, _SLOPE_MAX = 4.0, 1.5, 0.2
+# Cars are so wide.
+_CAR_WIDTH_M = (1.4, 2.2)
 # In a narrow gap the echoes of both its corners nearly meet; a missed echo leaves a shorter hole.
 _FLICKER_M = 0.3
 # What lies so much deeper than the next obstacle is what is behind the row; less is a neighbour that stands askew.
