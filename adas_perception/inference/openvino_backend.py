@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adas_perception.inference.backend import Arrays, BackendUnavailableError, ModelError, Settings
+from adas_perception.inference.tensorrt.cache import default_folder
 
 
 class OpenVinoBackend:
@@ -26,6 +27,7 @@ class OpenVinoBackend:
             "INFERENCE_NUM_THREADS": settings.threads,
             # Some CPUs would compute in bfloat16 unasked; precision belongs into the model file.
             "INFERENCE_PRECISION_HINT": "f32",
+            **_cache(),
         }
         core = openvino.Core()
         try:
@@ -45,3 +47,13 @@ class OpenVinoBackend:
         """Run the network once."""
         self._request.infer(dict(inputs))
         return {name: np.array(self._request.get_tensor(name).data) for name in self._outputs}
+
+
+def _cache() -> dict[str, str]:
+    """Return where compiled networks are kept, so that a process that starts again is soon back; nowhere if not."""
+    folder = default_folder() / "openvino"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return {}
+    return {"CACHE_DIR": str(folder)}

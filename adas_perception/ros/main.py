@@ -93,6 +93,8 @@ def _named_later() -> str:
     """Import what any process needs, then read from the standard input which one this becomes; '' at its end."""
     for node in NODES:
         node_class(node.target)
+    with contextlib.suppress(ImportError):
+        importlib.import_module("openvino")  # perception would import it when it opens its networks
     return sys.stdin.readline().strip()
 
 
