@@ -157,6 +157,17 @@ def test_a_point_a_little_beyond_the_cone_explains_an_echo(bearing_rad, known):
     assert chart.points[0] == pytest.approx(place[0])
 
 
+def test_a_point_seen_once_does_not_grow_sure_by_echoes_from_beyond_the_cone():
+    chart, ahead = LocalMap(MapParams()), Mount(-1.0, 0.0, 0.5, math.pi)
+    for i in range(6):  # a standing car has no direction: the point is laid on the axis of the sensor
+        chart.hear(i, "rear_right", ahead, Pose(0.0, 0.0, 0.0), 1.5)
+    assert len(chart.points) == 1 and chart.found_since(-1, sure=True).size == 0
+    turned = Mount(-1.0, 0.0, 0.5, math.pi - 0.65)
+    for i in range(6, 12):
+        chart.hear(i, "rear_left", turned, Pose(0.0, 0.0, 0.0), 1.5)
+    assert chart.found_since(-1, sure=True).size == 0
+
+
 def test_the_true_echo_of_a_face_leaves_its_points_where_they_are():
     """The foot of the perpendicular lies between them, so that every one of them is a little farther than the echo."""
     chart, mount = LocalMap(MapParams()), Mount(-0.65, 0.0, 0.5, math.pi)

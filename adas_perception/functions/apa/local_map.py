@@ -144,8 +144,9 @@ class LocalMap:
         if range_m > self._p.reach_m:
             return None
         # Where a point is known to lie may be a little beyond the edge of the cone when the thing itself is within.
-        match = np.abs(bearing) < self._p.half_cone_rad + _EDGE_RAD
-        match &= np.abs(distance - range_m) < self._p.match_m
+        # A point that was seen only once must not grow sure by that.
+        beyond = (np.abs(bearing) < self._p.half_cone_rad + _EDGE_RAD) & (self._weight >= _SURE)
+        match = (inside | beyond) & (np.abs(distance - range_m) < self._p.match_m)
         if range_m < self._p.kerb_m:
             # From so near a kerb is not heard, and a wall that was taken for one answers square on.
             match &= square | ~self._low

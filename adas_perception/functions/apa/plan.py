@@ -45,7 +45,7 @@ class PlanParams(Params):
     steering_rad: float = param(0.52, "road-wheel angle of the arcs", unit="rad", low=0.2, high=1.2)
     tight_steering_rad: float = param(0.55, "the same where nothing else helps", unit="rad", low=0.2, high=1.2)
     wide_margin_m: float = param(0.17, "free space around the body where there is room", unit="m", low=0.1, high=0.5)
-    margin_m: float = param(0.14, "the same where there is less", unit="m", low=0.1, high=0.5)
+    margin_m: float = param(0.13, "the same where there is less", unit="m", low=0.1, high=0.5)
     tight_margin_m: float = param(0.10, "the same where nothing else helps", unit="m", low=0.1, high=0.5)
     aside_m: float = param(0.03, "where needed the car may stand so much farther out", unit="m", low=0.0, high=0.1)
     askew_rad: float = param(0.0175, "and be turned so much outwards", unit="rad", low=0.0, high=0.035)
