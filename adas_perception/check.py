@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adas_perception.inference.backend import ModelAbsentError, ModelError
+from adas_perception.inference import openvino_backend
+from adas_perception.inference.backend import BackendUnavailableError, ModelAbsentError, ModelError
 from adas_perception.inference.models import load_model_spec, model_names
 from adas_perception.params import ParameterError
 from adas_perception.resources import share_dir
@@ -160,8 +161,8 @@ def _backend(module: str, remedy: str) -> Item:
     if not _has(module):
         return _absent(module, remedy)
     try:
-        loaded = importlib.import_module(module)
-    except (ImportError, OSError) as error:
+        loaded = openvino_backend.load() if module == "openvino" else importlib.import_module(module)
+    except (ImportError, OSError, BackendUnavailableError) as error:
         return _absent(module, remedy, f"does not load: {error}")
     # A half-removed TensorRT leaves a namespace that imports and can build nothing.
     if module == "tensorrt" and not hasattr(loaded, "Builder"):

@@ -1,6 +1,7 @@
 """Backends and the list of models."""
 
 import hashlib
+import subprocess
 import sys
 import types
 
@@ -184,3 +185,21 @@ def test_the_users_yolox_runs(shared_data, monkeypatch):
     backend = load_backend(load_model_spec("yolox_nano_416").file())
     (rows,) = backend.infer({"images": np.zeros((1, 3, 416, 416), np.float32)}).values()
     assert rows.shape == (1, 3549, 85)
+
+
+# Ends with 3 if the import has forked, which its telemetry does in a thread.
+IMPORT_AND_TELL = """
+import atexit, os, sys
+os.environ.pop("CI", None)
+forks = []
+sys.addaudithook(lambda event, _: forks.append(event) if event == "os.fork" else None)
+atexit.register(lambda: os._exit(3) if forks else None)
+{how}
+"""
+
+
+def test_openvino_reports_nothing_to_anybody():
+    """The child of its fork hangs beside ROS threads, and a car has nothing to tell."""
+    pytest.importorskip("openvino")
+    how = "from adas_perception.inference.openvino_backend import load; load()"
+    assert subprocess.run([sys.executable, "-c", IMPORT_AND_TELL.format(how=how)], timeout=60).returncode == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,25 @@ from adas_perception.inference.backend import Arrays, BackendUnavailableError, M
 from adas_perception.inference.tensorrt.cache import default_folder
 
 
+def load() -> Any:
+    """Return the package openvino, imported without its telemetry; raises BackendUnavailableError.
+
+    That would report the import to the network from a fork of this process, which hangs for ever where ROS threads run.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        return importlib.import_module("openvino")
+    except ImportError:
+        raise BackendUnavailableError("the package openvino is not installed") from None
+
+
 class OpenVinoBackend:
     """A compiled model with one inference request, tuned for latency."""
 
     name = "openvino"
 
     def __init__(self, model: Path, settings: Settings) -> None:
-        try:
-            import openvino
-        except ImportError:
-            raise BackendUnavailableError("the package openvino is not installed") from None
+        openvino = load()
         properties = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": settings.threads,

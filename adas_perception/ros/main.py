@@ -91,10 +91,13 @@ def run(executable: str) -> int:
 
 def _named_later() -> str:
     """Import what any process needs, then read from the standard input which one this becomes; '' at its end."""
+    from adas_perception.inference.backend import BackendUnavailableError
+    from adas_perception.inference.openvino_backend import load as load_openvino
+
     for node in NODES:
         node_class(node.target)
-    with contextlib.suppress(ImportError):
-        importlib.import_module("openvino")  # perception would import it when it opens its networks
+    with contextlib.suppress(BackendUnavailableError):
+        load_openvino()  # perception would import it when it opens its networks
     return sys.stdin.readline().strip()
 
 
