@@ -466,7 +466,8 @@ def test_who_comes_along_his_lane_out_of_a_bend_is_no_threat():
         now = START_NS + nanoseconds(i * CYCLE_S)
         decision = function.step(now, EgoState(now, 25.0), None, lorry(now), replace(lanes, stamp_ns=now))
         assert decision.state.state == "READY"
-    assert feed(aeb(), lorry, 12, ego=EgoState(0, 25.0)).state.state == "PARTIAL"  # without lines it may cross
+    believing = aeb(threat=ThreatParams(head_on_drift_s=1.5))
+    assert feed(believing, lorry, 12, ego=EgoState(0, 25.0)).state.state == "PARTIAL"  # without lines it may cross
 
 
 def test_what_stands_outside_the_bend_is_no_threat_to_a_car_that_keeps_its_lane():

@@ -27,6 +27,14 @@ def test_traffic_against_us_is_a_threat_only_just_before_contact(time_s, threat)
     assert (urgency(CAR.front_x_m + gap + 2.25, 0.5, -15.0, 0.0, 15.0) > Urgency.NONE) is threat
 
 
+@pytest.mark.parametrize(("time_s", "threat"), [(P.head_on_drift_s - 0.1, True), (P.head_on_drift_s + 0.3, False)])
+def test_the_drift_of_traffic_against_us_is_believed_only_just_before_contact(time_s, threat):
+    """Of a lorry in the next lane another end is seen from near, and for a moment it seems to come over the line."""
+    gap, drift = (14.0 + 11.3) * time_s, -1.2
+    y = (CAR.width_m + 1.8) / 2.0 - 0.3 - drift * time_s  # it overlaps the path when it arrives
+    assert (urgency(CAR.front_x_m + gap + 2.25, y, -11.3, drift, 14.0) > Urgency.NONE) is threat
+
+
 @pytest.mark.parametrize(("time_s", "threat"), [(P.crossing_s - 0.4, True), (P.crossing_s + 0.4, False)])
 def test_where_crossing_traffic_will_be_later_nobody_knows(time_s, threat):
     # It meets our front after ``time_s`` and may stop there; at this speed the driver must have begun to brake.

@@ -81,6 +81,10 @@ class ThreatParams(Params):
     drift_horizon_s: float = param(
         1.5, "sideways drift of a target going our way is believed this long", unit="s", low=0.0, high=5.0
     )
+    head_on_drift_s: float = param(
+        0.7, "the same of traffic against us, whose drift is known badly: another end of a lorry is seen from near",
+        unit="s", low=0.0, high=5.0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,7 @@ class ThreatModel:
         """Roll the object's motion out and compare it with what full, early, partial and the driver's braking do."""
         p, v = self._p, self._vehicle
         follows_road = course.our_way or course.head_on
-        s, d = self._along_path(n, course.lead_accel_mps2) if follows_road else self._across(n, arc)
+        s, d = self._along_path(n, course) if follows_road else self._across(n, arc)
         reach = n.half_width_m + v.width_m / 2.0
         in_path = np.abs(d) < reach - self._overlap
         near, far = s - n.half_length_m - v.front_x_m, s + n.half_length_m + v.rear_overhang_m
@@ -237,11 +241,13 @@ class ThreatModel:
         fails[0] &= not may_stop_beside
         return next(compress(URGENCIES, fails), Urgency.NONE)
 
-    def _along_path(self, n: Neighbour, accel: float) -> tuple[FloatArray, FloatArray]:
+    def _along_path(self, n: Neighbour, course: Course) -> tuple[FloatArray, FloatArray]:
         """Return s and d over time of a target that follows the same road."""
+        accel = course.lead_accel_mps2
+        drifts_s = self._p.head_on_drift_s if course.head_on else self._p.drift_horizon_s
         time = np.minimum(TIMES_S, n.vs_mps / -accel) if accel < 0.0 else TIMES_S
         s = n.s_m + time * (n.vs_mps + 0.5 * accel * time)
-        return s, n.d_m + n.vd_mps * np.minimum(TIMES_S, self._p.drift_horizon_s)
+        return s, n.d_m + n.vd_mps * np.minimum(TIMES_S, drifts_s)
 
     def _across(self, n: Neighbour, arc: Arc) -> tuple[FloatArray, FloatArray]:
         """Return s and d over time of a target that moves straight on over ground."""
