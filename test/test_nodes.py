@@ -264,15 +264,18 @@ def test_a_broken_parameter_file_ends_the_runner_with_its_name(tmp_path):
     assert str(path) in result.stderr and "Traceback" not in result.stderr
 
 
-def test_the_runner_starts_everything_and_ends_on_ctrl_c():
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_the_runner_starts_everything_and_ends_when_asked_to(end):
+    """Also where SIGINT is ignored at the start, as in the background of a script."""
     with loopback_server() as channel:
         command = [sys.executable, "-m", "adas_perception.cli", "up", "--can-interface", "remote",
                    "--can-channel", channel]  # fmt: skip
         env = environment(ROS_DOMAIN_ID="97", ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST")
-        runner = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        runner = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))  # fmt: skip
         time.sleep(6.0)
         assert runner.poll() is None
-        runner.send_signal(signal.SIGINT)
+        runner.send_signal(end)
         output, _ = runner.communicate(timeout=15)
     assert runner.returncode == 0, output
     assert "Traceback" not in output

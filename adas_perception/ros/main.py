@@ -79,6 +79,8 @@ def run(executable: str) -> int:
     The signals are blocked in every thread and waited for in one, so that none interrupts a callback, the start or
     the end: ``ros2 launch`` without a terminal sends SIGINT to processes that Ctrl-C has reached already.
     """
+    for end in ENDING:  # what is ignored, as in the background of a script, could not be waited for
+        signal.signal(end, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     if executable == SPARE:
         executable = _named_later()

@@ -192,7 +192,8 @@ def run_stack(config: Path | None, preset: str, can_interface: str, can_channel:
     files = parameter_files(config, preset)
     given = {"can_interface": can_interface, "can_channel": can_channel}
     overrides = {"use_sim_time": sim_time, **{name: value for name, value in given.items() if value}}
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for end in (signal.SIGINT, signal.SIGTERM):  # a script that starts it in the background has SIGINT ignored
+        signal.signal(end, signal.default_int_handler)
     with Stack(ros_arguments(files, overrides), environment()) as stack:
         stack.start_all()
         try:
