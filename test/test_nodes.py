@@ -273,10 +273,10 @@ def test_the_runner_starts_everything_and_ends_when_asked_to(end):
         env = environment(ROS_DOMAIN_ID="97", ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST")
         runner = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))  # fmt: skip
-        time.sleep(6.0)
+        time.sleep(8.0)
         assert runner.poll() is None
         runner.send_signal(end)
-        output, _ = runner.communicate(timeout=15)
+        output, _ = runner.communicate(timeout=60)
     assert runner.returncode == 0, output
     assert "Traceback" not in output
 

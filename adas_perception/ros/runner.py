@@ -152,7 +152,7 @@ class Stack:
             self._spare = None
         for process in self.processes.values():
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+                process.terminate()  # quietly also where it is still importing, which Ctrl-C would make a traceback of
                 process.send_signal(signal.SIGCONT)  # one that was halted hears it too
         deadline = time.monotonic() + STOP_TIMEOUT_S
         for process in self.processes.values():
