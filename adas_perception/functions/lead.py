@@ -81,17 +81,13 @@ class LeadSelector:
         self._moved = moving | (self._moved & {t.id for t in tracks})
 
         lines = usable_lines(lanes, self._p.line_confidence)
-        seen: list[Lead] = []
-        guessed: list[Lead] = []
-        for t in tracks:
-            lead = self._lead(neighbour(t, arc, ego.speed_mps, age_s), lines) if self._counts(t) else None
-            if lead:
-                (guessed if _is_guess(t) else seen).append(lead)
-        known_m = min((lead.gap_m for lead in seen), default=math.inf)
-        seen += (guess for guess in guessed if known_m > GUESS_FACTOR * guess.gap_m)
-        seen.sort(key=lambda lead: lead.gap_m)
-        self._lead_id = seen[0].id if seen else None
-        return (*seen[:1], *(lead for lead in seen[1:] if lead.certain))
+        guesses = {t.id for t in tracks if _is_guess(t)}
+        found = (self._lead(neighbour(t, arc, ego.speed_mps, age_s), lines) for t in tracks if self._counts(t))
+        leads = sorted((lead for lead in found if lead), key=lambda lead: lead.gap_m)
+        known_m = next((lead.gap_m for lead in leads if lead.id not in guesses), math.inf)
+        leads = [lead for lead in leads if lead.id not in guesses or known_m > GUESS_FACTOR * lead.gap_m]
+        self._lead_id = leads[0].id if leads else None
+        return (*leads[:1], *(lead for lead in leads[1:] if lead.certain))
 
     def _certain(self, track: Track) -> bool:
         """Return whether a track is surely in the way."""
