@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +47,8 @@ class Issue(NamedTuple):
 class LabelledPicture:
     """One picture with its boxes (N, 4) as x1 y1 x2 y2 in pixels, classes (N,) and ignore flags (N,).
 
-    What lies in a box with the ignore flag (COCO's ``iscrowd``) counts neither as right nor as wrong.
+    What lies in a box with the ignore flag (COCO's ``iscrowd``) counts neither as right nor as wrong. ``offset_px`` is
+    how far the labels lie off what they show, in x and y: a habit of a data set, see ``boxes_offset``.
     """
 
     file: Path
@@ -56,6 +57,7 @@ class LabelledPicture:
     boxes: NDArray[np.float32]
     classes: NDArray[np.int64]
     ignore: NDArray[np.bool_]
+    offset_px: tuple[float, float] = (0.0, 0.0)
 
     @property
     def scene(self) -> str:
@@ -105,8 +107,18 @@ def read_coco(annotations: Path, pictures: Path | None = None) -> Dataset:
         file = folder / str(image.get("file_name"))
         size = _size(file, f"{annotations}: image {key}", issues, (image.get("width"), image.get("height")))
         if size is not None:
-            found.append(_picture(file, size, rows_of[key], issues))
+            picture = _picture(file, size, rows_of[key], issues)
+            found.append(replace(picture, offset_px=_offset(image, f"{annotations}: image {key}", issues)))
     return found, issues
+
+
+def _offset(image: Mapping[str, Any], place: str, issues: list[Issue]) -> tuple[float, float]:
+    """Return the label offset of a record of a picture; other programs' files have none."""
+    offset = image.get("label_offset", [0.0, 0.0])
+    if not (isinstance(offset, list) and len(offset) == 2 and all(isinstance(v, (int, float)) for v in offset)):
+        issues.append(Issue(place, "label_offset is not [x, y]"))
+        return 0.0, 0.0
+    return float(offset[0]), float(offset[1])
 
 
 def _coco_lists(annotations: Path) -> list[list[dict[str, Any]]]:
@@ -165,7 +177,10 @@ def write_coco(pictures: Iterable[LabelledPicture], file: Path) -> None:
     rows: list[dict[str, Any]] = []
     for key, p in enumerate(pictures, 1):
         name = str(p.file.relative_to(file.parent))
-        images.append({"id": key, "file_name": name, "width": p.width_px, "height": p.height_px})
+        images.append({
+            "id": key, "file_name": name, "width": p.width_px, "height": p.height_px,
+            "label_offset": list(p.offset_px),
+        })  # fmt: skip
         for (x1, y1, x2, y2), label, ignore in zip(p.boxes.tolist(), p.classes, p.ignore, strict=True):
             box = [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)]
             rows.append({

@@ -28,11 +28,12 @@ def hidden_share(box: Sequence[float], by: Sequence[float]) -> float:
 
 
 def light_cutouts(pictures: Sequence[LabelledPicture]) -> dict[str, list[Cutout]]:
-    """Traffic lights cut out of labelled pictures along their boxes, by scene."""
+    """Traffic lights cut out of labelled pictures along their edges, by scene."""
     found: dict[str, list[Cutout]] = {}
     for p in pictures:
         wanted = (p.classes == int(ObjectClass.TRAFFIC_LIGHT)) & ~p.ignore
-        boxes = p.boxes[wanted & (p.boxes[:, 3] - p.boxes[:, 1] >= CUTOUT_MIN_PX)].round().astype(int)
+        labels = p.boxes[wanted & (p.boxes[:, 3] - p.boxes[:, 1] >= CUTOUT_MIN_PX)]
+        boxes = (labels - p.offset_px * 2).round().astype(int)
         if not len(boxes):
             continue
         picture = np.asarray(cv2.imread(str(p.file), cv2.IMREAD_COLOR), dtype=np.uint8)
@@ -49,11 +50,13 @@ def with_actors(
     """Draw actors on the road and lights on masts over it into the picture; returns all its boxes.
 
     Nearer actors hide farther ones. ``cutouts`` are lights of the same scene, so that leaving a scene out of the
-    training leaves its lights out too.
+    training leaves its lights out too. The new boxes are as far off as the labels of ``base``.
     """
     height, width = picture.shape[:2]
+    offset = np.array(base.offset_px * 2)
     rows: list[Row] = [
-        (b, int(c), bool(g)) for b, c, g in zip(base.boxes.tolist(), base.classes, base.ignore, strict=True)
+        (b, int(c), bool(g))
+        for b, c, g in zip((base.boxes - offset).tolist(), base.classes, base.ignore, strict=True)
     ]
     for _ in range(int(rng.choice([0, 1, 2, 3]))):
         rows += _hang_lights(picture, cutouts, rng)
@@ -66,7 +69,7 @@ def with_actors(
             continue
         rows = [(b, c, g or hidden_share(b, box) > 0.6) for b, c, g in rows if hidden_share(b, box) < 0.9]
         rows.append((box, int(label), False))
-    return rows
+    return [((np.array(b) + offset).tolist(), c, g) for b, c, g in rows]
 
 
 def _stand(

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adas_perception.models.boxes_data import LabelledPicture, read_yolo, write_coco
+from adas_perception.models.boxes_offset import label_offset
 from adas_perception.models.boxes_paste import Picture, light_cutouts, with_actors
 from adas_perception.models.road_actors import Cutout
 from adas_perception.params import ParameterError
@@ -54,7 +55,8 @@ def prepare(shared: Path, out: Path, teacher: ObjectDetector, recipe: Recipe) ->
     labelled, issues = read_yolo(yolo / "images", yolo / "labels_yolo", names)
     if issues:
         raise ParameterError(f"{issues[0]} ({len(issues)} in all)")
-    carla = [_doubt(p, _read(p.file), out, teacher) for p in labelled]
+    offset = label_offset(labelled)
+    carla = [_doubt(replace(p, offset_px=offset), _read(p.file), out, teacher) for p in labelled]
     road = [p for name, picture in _recordings(shared / "udacity") for p in _teach(name, picture, out, teacher, rng)]
     pasted = paste_actors(carla, road, out, recipe)
     drawn = [_simulated(i, out, rng) for i in range(recipe.drawn)]
@@ -82,8 +84,8 @@ def _paste(
     base = source[int(rng.integers(len(source)))]
     picture = _read(base.file)
     rows = with_actors(picture, base, cutouts.get(base.scene, ()), rng)
-    scene = base.file.stem.partition("_")[0]
-    return _labels(_write(picture, out, f"{scene}_paste{number:04d}"), picture, rows)
+    labelled = _labels(_write(picture, out, f"{base.scene}_paste{number:04d}"), picture, rows)
+    return replace(labelled, offset_px=base.offset_px)
 
 
 def _read(file: Path) -> Picture:
@@ -120,7 +122,8 @@ def _doubt(labelled: LabelledPicture, picture: Picture, out: Path, teacher: Obje
         box = (d.x1, d.y1, d.x2, d.y2)
         if not len(labelled.boxes) or overlaps(box, labelled.boxes).max() < 0.3:
             rows.append((box, int(d.label), True))
-    return _labels(_write(picture, out, labelled.file.stem), picture, rows)
+    copy = _labels(_write(picture, out, labelled.file.stem), picture, rows)
+    return replace(copy, offset_px=labelled.offset_px)
 
 
 def _recordings(folder: Path) -> Iterator[tuple[str, Picture]]:

@@ -42,7 +42,11 @@ def fit(picture: LabelledPicture) -> tuple[np.ndarray, np.ndarray]:
 
 
 class BoxStore:
-    """Pictures (K, H, W, 3) uint8 and rows (K, M, 6) on the device, drawn by weight."""
+    """Pictures (K, H, W, 3) uint8 and rows (K, M, 6) on the device, drawn by weight.
+
+    The rows lie where the picture shows them. Their labels' offsets (K, 2) are added after zoom and mirroring, which
+    would turn an offset to the left into none at all.
+    """
 
     def __init__(self, pictures: Sequence[LabelledPicture], weights: Sequence[float], device: str, seed: int) -> None:
         if not pictures:
@@ -50,11 +54,14 @@ class BoxStore:
         fitted = [fit(p) for p in pictures]
         most = max(1, max(len(rows) for _, rows in fitted))
         rows = np.zeros((len(fitted), most, 6), np.float32)
-        for target, (_, given) in zip(rows, fitted, strict=True):
+        offsets = np.array([p.offset_px for p in pictures], np.float32)
+        for target, (_, given), offset in zip(rows, fitted, offsets, strict=True):
             target[: len(given)] = given
+            target[: len(given), :4] -= np.tile(offset, 2)
         self.device = torch.device(device)
         self.pictures = torch.from_numpy(np.stack([p for p, _ in fitted])).to(self.device)
         self.rows = torch.from_numpy(rows).to(self.device)
+        self.offsets = torch.from_numpy(offsets).to(self.device)
         self.weights = torch.tensor(weights, dtype=torch.float32, device=self.device)
         self.random = torch.Generator(self.device).manual_seed(seed)
 
@@ -82,7 +89,7 @@ class BoxStore:
             mask = (x >= box[0]) & (x < box[1]) & (y >= box[2]) & (y < box[3])
             canvas = torch.where(mask, patch, canvas)
             moved, state = _move(self.rows[chosen], scale, shift, mirrored, low, high)
-            boxes.append(moved)
+            boxes.append(moved + self.offsets[chosen].repeat(1, 2)[:, None])
             classes.append(self.rows[chosen][..., 4].long())
             states.append(state * used[:, None])
         truth = _gather(torch.cat(boxes, 1), torch.cat(classes, 1), torch.cat(states, 1))
