@@ -38,7 +38,7 @@ def test_backends_agree(model):
 
 
 @pytest.mark.parametrize("backend", CPU)
-@pytest.mark.parametrize(("name", "precision"), [("lane_v2", "fp32"), ("lane_v2", "int8"), ("object_v2", "int8")])
+@pytest.mark.parametrize(("name", "precision"), [("lane_v2", "fp32"), ("lane_v2", "int8"), ("object_v3", "int8")])
 def test_pictures_in_one_batch_do_not_touch_each_other(name, precision, backend):
     pytest.importorskip(backend)
     spec = load_model_spec(name)

@@ -230,7 +230,7 @@ def test_the_demo_drives_the_stack_over_its_own_bus():
     assert bridge["can_interface"] == car["can_interface"] == "remote"
     assert bridge["can_channel"] == car["can_channel"] == f"ws://127.0.0.1:{server[-1]}/"
     assert (car["scenario"], car["out"]) == ("short_follow", "/tmp/drive")
-    assert launched.values("perception_process", "lane_object")["object_model"] == "object_v2"
+    assert launched.values("perception_process", "lane_object")["object_model"] == "object_v3"
 
 
 def test_the_simulated_car_makes_the_clock_that_all_others_follow():

@@ -14,7 +14,7 @@ def detect(
     inputs: Annotated[list[Path], typer.Argument(help="pictures, folders of pictures, videos")],
     out: Annotated[Path, typer.Option(help="folder for the results")] = Path("out/detect"),
     lane_model: Annotated[str, typer.Option(help="lane network of models.yaml, or 'none'")] = "lane_v2",
-    object_model: Annotated[str, typer.Option(help="detector of models.yaml, or 'none'")] = "object_v2",
+    object_model: Annotated[str, typer.Option(help="detector of models.yaml, or 'none'")] = "object_v3",
     backend: Annotated[str, typer.Option(help="auto, tensorrt, openvino or onnxruntime")] = "auto",
     precision: Annotated[str, typer.Option(help="fp32, or fp16 or int8 where a model has such a file")] = "fp32",
     score: Annotated[float, typer.Option(help="lowest score of a box", min=0.0, max=1.0)] = 0.3,

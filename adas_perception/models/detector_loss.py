@@ -41,7 +41,7 @@ class Targets(NamedTuple):
 
 def all_centres(height_px: int, width_px: int, device: torch.device) -> Tensor:
     """Centres (A, 2) of the cells of all levels, in the order of the network's answer."""
-    levels = [cell_centres(height_px // s, width_px // s, s)[0].flatten(1).T for s in STRIDES]
+    levels = [cell_centres(height_px // s, width_px // s, s)[0] for s in STRIDES]
     return torch.cat(levels).to(device)
 
 

@@ -74,10 +74,10 @@ class DetectorNet(nn.Module):
         for stride, head, level in zip(STRIDES, self.heads, levels, strict=True):
             classes, edges = head(level)
             centre = cell_centres(level.shape[2], level.shape[3], stride).to(level.device)
-            reach = edges.float().clamp(max=REACH_MAX).exp() * (stride / 4.0)
-            boxes.append(torch.cat([centre - reach[:, :2], centre + reach[:, 2:]], dim=1).flatten(2))
-            logits.append(classes.flatten(2))
-        return Raw(torch.cat(boxes, 2).transpose(1, 2), torch.cat(logits, 2).transpose(1, 2))
+            reach = _by_cell(edges).float().clamp(max=REACH_MAX).exp() * (stride / 4.0)
+            boxes.append(torch.cat([centre - reach[..., :2], centre + reach[..., 2:]], dim=2))
+            logits.append(_by_cell(classes))
+        return Raw(torch.cat(boxes, 1), torch.cat(logits, 1))
 
     def forward(self, picture: Tensor, decoded: bool = True) -> tuple[Tensor, Tensor]:
         """Map uint8 RGB pictures (N, H, W, 3) to boxes (N, A, 4) in pixels and scores (N, A, 5) of CLASSES.
@@ -88,7 +88,12 @@ class DetectorNet(nn.Module):
         return (answer.boxes, answer.logits.sigmoid()) if decoded else answer
 
 
+def _by_cell(level: Tensor) -> Tensor:
+    """Map (N, C, h, w) to (N, h w, C), the order in which CPUs keep it anyway."""
+    return level.permute(0, 2, 3, 1).flatten(1, 2)
+
+
 def cell_centres(rows: int, columns: int, stride: int) -> Tensor:
-    """Pixels (1, 2, rows, columns) of the centres of a level's cells, x before y."""
+    """Pixels (1, rows columns, 2) of the centres of a level's cells, x before y."""
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    return ((torch.stack([x, y]) + 0.5) * stride).float()[None]
+    return ((torch.stack([x, y], -1) + 0.5) * stride).float().flatten(0, 1)[None]

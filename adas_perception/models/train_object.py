@@ -28,7 +28,7 @@ SCORE_MIN = 0.02  # lower scores move a mean precision by less than it is printe
 
 @dataclass(frozen=True)
 class BoxData:
-    """COCO files with their share of the batches; of ``validation`` the held out scenes count, or all if none is."""
+    """COCO files with their share of the batches; the held out scenes of ``validation`` count, or all if none is."""
 
     files: tuple[tuple[Path, float], ...]
     validation: Path | None = None
@@ -43,7 +43,7 @@ class BoxData:
             training += kept
             weights += [share / max(1, len(kept))] * len(kept)
         validation = _read(self.validation) if self.validation else []
-        if self.held_out:
+        if self.held_out and validation:
             _, validation = split_by_scene(validation, self.held_out)
         return training, weights, validation
 

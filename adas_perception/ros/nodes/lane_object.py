@@ -43,7 +43,7 @@ class LaneObjectParams(LaneParams):
     """Networks, backend and camera, beside the tuning of lane perception."""
 
     lane_model: str = param("lane_v2", "lane network, by its name in models.yaml")
-    object_model: str = param("object_v2", "object detector, by its name in models.yaml; empty: none")
+    object_model: str = param("object_v3", "object detector, by its name in models.yaml; empty: none")
     object_period_s: float = param(
         0.1, "boxes are looked for this often; tracking carries them on", unit="s", low=0.0, high=1.0
     )
