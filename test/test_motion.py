@@ -94,8 +94,10 @@ def test_one_good_sample_takes_the_suspicion_back():
     assert motion.faults() == ()
 
 
-def roadside(*speeds: float, y: float = 7.0) -> RadarTargets:
-    return RadarTargets(START, "front", tuple(RadarTarget(30.0, y, 0.0, v, 3, "front") for v in speeds))
+def roadside(*speeds: float, y: float = 7.0, apart_m: float = 25.0) -> RadarTargets:
+    places = (30.0 + apart_m * i for i in range(9))
+    items = (RadarTarget(x, y, 0.0, v, 3, "front") for x, v in zip(places, speeds, strict=False))
+    return RadarTargets(START, "front", tuple(items))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,8 @@ def roadside(*speeds: float, y: float = 7.0) -> RadarTargets:
         ((2.0, 2.0, 2.0, 9.0), 7.0, False),
         ((2.0, 2.0, 2.0, 2.4, 9.0), 7.0, True),
         ((2.0, 2.0, 2.0, math.nan), 7.0, False),
+        ((-14.0, -14.0, 0.0, -14.0, -14.0), 7.0, True),
+        ((-14.0, 0.0, -14.0, 0.0, -14.0, -14.0), 7.0, False),
     ],
 )
 def test_what_stands_at_the_roadside_must_stand(speeds, y, fault):
@@ -121,6 +125,14 @@ def test_what_stands_at_the_roadside_must_stand(speeds, y, fault):
     motion.radar(roadside(*speeds, y=y))
     assert motion.faults() == ((SPEED,) if fault else ())
     motion.radar(roadside(0.0, 0.0, 0.0, 0.0))
+    assert motion.faults() == ()
+
+
+def test_the_flank_of_one_lorry_is_no_roadside():
+    motion = check()
+    drive(motion, 0.0)
+    for _ in range(5):
+        motion.radar(roadside(-14.0, -14.0, -14.0, -14.0, -14.0, apart_m=3.0))
     assert motion.faults() == ()
 
 

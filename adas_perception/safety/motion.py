@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from adas_perception.params import Params, Vehicle, param
 from adas_perception.safety.faults import VEHICLE, Fault, FaultKind
-from adas_perception.types import EgoState, RadarTargets, seconds
+from adas_perception.types import EgoState, RadarTarget, RadarTargets, seconds
 
 # What no road car does; a sample beyond is a fault of the sensor.
 SPEED_MAX_MPS = 100.0
@@ -26,6 +26,10 @@ YAW_RATE_JUMP = (8.0, 0.15)
 STEERING_JUMP = (3.0, 0.05)
 # The roadside begins here, beyond the lanes beside the car.
 ROADSIDE_M = 5.5
+# Echoes nearer to each other may come from one lorry, which in a bend drives where the roadside is.
+THING_M = 20.0
+# Things that agree on one speed.
+SAME_MPS = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class MotionParams(Params):
     yaw_above_mps: float = param(3.0, "yaw rate is judged above this speed", unit="m/s", low=1.0, high=20.0)
     radar_mps: float = param(1.5, "speed may differ from the roadside's by", unit="m/s", low=0.2, high=5.0)
     radar_share: float = param(0.04, "and by this share of the speed", low=0.0, high=0.5)
-    radar_targets: int = param(4, "roadside targets that must agree", low=3, high=50)
+    radar_targets: int = param(4, "roadside things that must agree", low=3, high=50)
     confirm: int = param(3, "samples in a row that make a fault", low=1, high=20)
 
 
@@ -94,17 +98,21 @@ class MotionCheck:
         self._yaw_bad = self._yaw_bad + 1 if self._yaw_differs(ego, self._yaw_expected) else 0
 
     def radar(self, targets: RadarTargets) -> None:
-        """Compare the odometry with what stands at the roadside; too few targets say nothing."""
+        """Compare the odometry with what stands at the roadside; too few things say nothing.
+
+        Nor do they where half as many stand as move: then the others are traffic.
+        """
         p, ego = self._p, self._last
         if ego is None:
             return
-        speeds = [t.speed_mps for t in targets.items if abs(t.y_m) > ROADSIDE_M and math.isfinite(t.speed_mps)]
+        speeds = [t.speed_mps for t in _things(targets)]
         if len(speeds) < p.radar_targets:
             return
-        middle = statistics.median(speeds)
-        agreeing = sum(abs(speed - middle) <= 0.5 for speed in speeds)
-        wrong = abs(middle) > max(p.radar_mps, p.radar_share * abs(ego.speed_mps))
-        self._radar_bad = self._radar_bad + 1 if wrong and agreeing >= p.radar_targets else 0
+        middle, tolerance = statistics.median(speeds), max(p.radar_mps, p.radar_share * abs(ego.speed_mps))
+        agree = sum(abs(speed - middle) <= SAME_MPS for speed in speeds)
+        stand = sum(abs(speed) <= tolerance for speed in speeds)
+        wrong = abs(middle) > tolerance and agree >= p.radar_targets and agree > 2 * stand
+        self._radar_bad = self._radar_bad + 1 if wrong else 0
 
     def faults(self) -> tuple[Fault, ...]:
         """Return what does not fit together."""
@@ -119,6 +127,16 @@ class MotionCheck:
         difference = abs(ego.speed_mps * (ego.yaw_rate_radps - expected))
         stress = abs(ego.speed_mps * expected) + abs(ego.accel_mps2)
         return difference > self._p.lateral_mps2 + self._p.lateral_share * stress
+
+
+def _things(targets: RadarTargets) -> list[RadarTarget]:
+    """Return one target of each thing at the roadside."""
+    things: list[RadarTarget] = []
+    for t in targets.items:
+        at_roadside = abs(t.y_m) > ROADSIDE_M and math.isfinite(t.speed_mps)
+        if at_roadside and all(math.dist((t.x_m, t.y_m), (o.x_m, o.y_m)) > THING_M for o in things):
+            things.append(t)
+    return things
 
 
 def _near(value: float, last: float, jump: tuple[float, float], dt: float) -> bool:
