@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from adas_perception.params import Params, param
 from adas_perception.perception import kalman
+from adas_perception.perception.agreement import Directions
 from adas_perception.perception.faces import TYPICAL_SIZE, Size, centred
 from adas_perception.perception.measurement import Observations, Point
-from adas_perception.types import FloatArray, ObjectClass, Sensor, Track, seconds
+from adas_perception.types import FloatArray, ObjectClass, Sensor, Track, nanoseconds, seconds
 
 # Existence is kept below this, so that a lost object does not linger.
 SCORE_MAX = 0.99
@@ -78,8 +79,9 @@ LOG_ODDS_MAX = log_odds(SCORE_MAX)
 class Life:
     """What a track is; ``votes`` is how firmly its class is known, ``seen_ns`` the stamp of its last hit,
     ``hidden_ns`` that of the last cycle in which something hid it. ``sources`` are the kinds of sensors that know it;
-    ``newcomer`` is how often, and when last, another kind has lately seen it; ``headed`` whether its motion has shown
-    its heading; ``box_ratio`` its distance in distances of the last camera box, NaN without one.
+    ``newcomer`` is how often, and when last, another kind has lately seen it; ``headed`` in how many cycles its motion
+    has shown its heading; ``box_ratio`` its distance in distances of the last camera box, NaN without one;
+    ``seen_at`` where each kind of sensor has last seen it.
 
     It changes in place: copies of every track in every sensor cycle would cost more than the filter.
     """
@@ -95,9 +97,10 @@ class Life:
     seen_ns: int
     confirmed: bool = False
     hidden_ns: int = 0
-    headed: bool = False
+    headed: int = 0
     newcomer: tuple[int, int] = (0, 0)
     box_ratio: float = math.nan
+    seen_at: Directions = field(default_factory=Directions)
 
     @property
     def score(self) -> float:
@@ -114,6 +117,8 @@ class Life:
         self.age += 1
         if self.sources is not seen.kind and seen.kind not in self.sources:
             self._get_known(seen, p)
+        elif seen.kind is Sensor.CAMERA and 0 < self.seen_at.radar_ns < seen.stamp_ns - nanoseconds(p.coast_s):
+            self.sources = Sensor.CAMERA  # its speed may be that of something else by now
         self.seen_ns = max(self.seen_ns, seen.stamp_ns)
         if not self.confirmed:
             self.confirmed = self.age >= p.confirm_cycles and self.log_odds >= log_odds(p.confirm_score)

@@ -22,6 +22,7 @@ import numpy as np
 
 from adas_perception.params import Params, param
 from adas_perception.perception import kalman, parts, track_life
+from adas_perception.perception.agreement import left_of, tolerance
 from adas_perception.perception.association import (
     FIRST_GATE,
     Pair,
@@ -44,6 +45,7 @@ from adas_perception.types import (
     Detections,
     EgoState,
     FloatArray,
+    ObjectClass,
     Objects,
     RadarTargets,
     Sensor,
@@ -53,6 +55,10 @@ from adas_perception.types import (
 
 # The heading of slower objects is not read from their velocity.
 HEADING_SPEED_MPS = 2.0
+# Of the velocity of a vehicle this part at least is along the line of sight where it tells the heading.
+DOPPLER_SHARE = 0.25
+# Who has shown his heading in fewer cycles before he stood may just have been mistaken for somebody walking beside him.
+HEADED_CYCLES = 10
 SURE_SIGMAS = 3.0
 # The bend says so much at most about the heading of what stands in it.
 BEND_MAX_RAD = 0.6
@@ -190,11 +196,18 @@ class Fusion:
         def shown_by_box(track: int, point: Point) -> bool:
             life = self._lives[track]
             of_its_class = life.may_be(point.label) if views.shown[track] else life.as_large_as(point.label)
-            return of_its_class and box_reaches(
+            return of_its_class and agreed(track, point) and box_reaches(
                 rows[track], covariances[track], views.faces[track], life.box_ratio, seen.origin, point, gate
             )
 
+        def agreed(track: int, point: Point) -> bool:
+            life, (x, y, *_) = self._lives[track], rows[track]
+            left = left_of(x, y, views.faces[track], point)
+            return life.seen_at.agree(seen.kind, seen.stamp_ns, left, tolerance(life.size, life.yaw_rad, point))
+
         def seen_by_radar(track: int, point: Point) -> bool:
+            if not agreed(track, point):
+                return False
             guess = self._lives[track].sources is Sensor.CAMERA
             if guess and not guess_reaches(rows[track], covariances[track], seen.origin, point, gate):
                 return False
@@ -216,13 +229,18 @@ class Fusion:
             along = np.einsum("ni,nij,nj->n", rays, noise[:, :2, :2], rays)
             noise[:, :2, :2] += LASTING * along[:, None, None] * rays[:, :, None] * rays[:, None, :]
         tracks = [pair.track for pair in pairs]
+        before = self._states[tracks, kalman.PLACE]
         self._states[tracks], self._covariances[tracks] = kalman.update(
             self._states[tracks], self._covariances[tracks], innovation, model, noise
         )
-        for pair in pairs:
+        moves = (self._states[tracks, kalman.PLACE] - before).tolist()
+        for pair, (dx, dy) in zip(pairs, moves, strict=True):
             point, (x, y) = seen.points[pair.point], self._states[pair.track, kalman.PLACE].tolist()
+            life, face = self._lives[pair.track], faces[pair.track]
+            moved = point.ray_x * dy - point.ray_y * dx
+            life.seen_at.saw(seen.kind, seen.stamp_ns, left_of(x, y, face, point), moved)
             if seen.kind is Sensor.CAMERA:
-                self._lives[pair.track].box_ratio = box_ratio(x, y, faces[pair.track], seen.origin, point)
+                life.box_ratio = box_ratio(x, y, face, seen.origin, point)
             self._confirm(pair.track, point, seen)
 
     def _move_to(self, stamp_ns: int) -> float:
@@ -243,10 +261,8 @@ class Fusion:
         """Turn headings with the car; what has never been seen moving is taken to stand along the road, bends too."""
         bend = self._motion.bend()
         for life, x in zip(self._lives, self._states[:, kalman.X].tolist(), strict=True):
-            if life.headed or bend is None:
-                life.yaw_rad -= car_yaw_rad
-            else:
-                life.yaw_rad = min(max(bend * x, -BEND_MAX_RAD), BEND_MAX_RAD)
+            turned = life.yaw_rad - car_yaw_rad
+            life.yaw_rad = turned if life.headed or bend is None else _along_road(bend, x)
 
     def _predict(self, states: FloatArray, covariances: FloatArray, dt_s: float) -> tuple[FloatArray, FloatArray]:
         """Move objects over ground; what stands hardly swerves or speeds up, so that guard rails do not slip along."""
@@ -264,9 +280,11 @@ class Fusion:
         size, yaw = life.size, life.yaw_rad
         end_on = math.isfinite(point.width) and shows_end(x, y, yaw, size, seen.origin)
         life.confirm(seen, point, p.life, end_on)
-        # Without Doppler a velocity is mostly the error of places.
-        if math.hypot(vx, vy) > HEADING_SPEED_MPS and Sensor.RADAR in life.sources and self._surely_moves(track):
-            life.yaw_rad, life.headed = math.atan2(vy, vx), True
+        if Sensor.RADAR in life.sources and _shows_heading(life, x, y, vx, vy) and self._surely_moves(track):
+            life.yaw_rad, life.headed = math.atan2(vy, vx), life.headed + 1
+        elif 0 < life.headed < HEADED_CYCLES:
+            bend = self._motion.bend()
+            life.yaw_rad, life.headed = yaw if bend is None else _along_road(bend, x), 0
         if (size, yaw) != (life.size, life.yaw_rad):
             before = near_face(x, y, yaw, size, seen.origin, seen.kind)
             after = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
@@ -319,3 +337,18 @@ class Fusion:
             if life.confirmed
         )  # fmt: skip
         return Objects(self._scene_ns(), tracks)
+
+
+def _along_road(bend: float, x_m: float) -> float:
+    """Return the heading of what stands along the road so far ahead."""
+    return min(max(bend * x_m, -BEND_MAX_RAD), BEND_MAX_RAD)
+
+
+def _shows_heading(life: Life, x: float, y: float, vx: float, vy: float) -> bool:
+    """Return whether a velocity is no mere error of places, which fade as a drift across the line of sight.
+
+    Doppler measures what is along it; of people and cycles, who cross slowly in front of us, that is little.
+    """
+    speed, along = math.hypot(vx, vy), abs(x * vx + y * vy) / max(math.hypot(x, y), 1.0)
+    nimble = life.label in (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST)
+    return speed > HEADING_SPEED_MPS and (nimble or along > DOPPLER_SHARE * speed)
