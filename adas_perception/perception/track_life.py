@@ -165,6 +165,10 @@ class Life:
         longest_s = p.hidden_s if self.lately_hidden(stamp_ns, p) else p.coast_s
         return self.log_odds > p.death_log_odds and seconds(stamp_ns - self.seen_ns) <= longest_s
 
+    def creeps(self, vx_mps: float, vy_mps: float) -> bool:
+        """Return whether a velocity is too little to say that the object does not stand; people may walk slowly."""
+        return max(abs(vx_mps), abs(vy_mps)) < CREEP_MPS.get(self.label, 0.0)
+
     def lately_hidden(self, stamp_ns: int, p: LifeParams) -> bool:
         """Return whether something hides the object, or did so a moment ago: who hides it is not known exactly."""
         return self.confirmed and seconds(stamp_ns - self.hidden_ns) < p.emerge_s
@@ -212,8 +216,7 @@ def published(life: Life, x: float, y: float, vx: float, vy: float, ax: float) -
     every error of place that fades while a parked car comes nearer.
     """
     size = life.size
-    if max(abs(vx), abs(vy)) < CREEP_MPS.get(life.label, 0.0):
-        vy = 0.0
+    vy = 0.0 if life.creeps(vx, vy) else vy
     return Track(
         life.id, x, y, vx, vy, ax, life.yaw_rad, size.length_m, size.width_m, size.height_m,
         life.label, life.score, life.sources, life.age,

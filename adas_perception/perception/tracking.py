@@ -35,6 +35,7 @@ from adas_perception.perception.association import (
 from adas_perception.perception.camera import CameraModel
 from adas_perception.perception.ego_motion import EgoMotion
 from adas_perception.perception.faces import Face, near_face, shows_end
+from adas_perception.perception.heading import take_heading, turn
 from adas_perception.perception.measurement import Observations, Point, SensorNoise, from_camera, from_radar
 from adas_perception.perception.radar import Radars
 from adas_perception.perception.track_life import STILL_AGILITY, BirthParams, Life, LifeParams
@@ -45,7 +46,6 @@ from adas_perception.types import (
     Detections,
     EgoState,
     FloatArray,
-    ObjectClass,
     Objects,
     RadarTargets,
     Sensor,
@@ -53,15 +53,6 @@ from adas_perception.types import (
     seconds,
 )
 
-# The heading of slower objects is not read from their velocity.
-HEADING_SPEED_MPS = 2.0
-# Of the velocity of a vehicle this part at least is along the line of sight where it tells the heading.
-DOPPLER_SHARE = 0.25
-# Who has shown his heading in fewer cycles before he stood may just have been mistaken for somebody walking beside him.
-HEADED_CYCLES = 10
-SURE_SIGMAS = 3.0
-# The bend says so much at most about the heading of what stands in it.
-BEND_MAX_RAD = 0.6
 # A camera errs about a distance in the same way from picture to picture: so many of them tell no more than one, and
 # as if they were independent they would make a speed of what is only the error that fades.
 LASTING = 15.0
@@ -253,16 +244,22 @@ class Fusion:
             car = self._motion.pose(stamp_ns).seen_from(self._motion.pose(self._stamp_ns))
             self._states, self._covariances = kalman.follow_car(*moved, *car)
             self._turn(car.yaw_rad)
+            self._halt(stamp_ns)
         self._stamp_ns = stamp_ns
         self._bury()
         return 0.0
 
     def _turn(self, car_yaw_rad: float) -> None:
-        """Turn headings with the car; what has never been seen moving is taken to stand along the road, bends too."""
         bend = self._motion.bend()
         for life, x in zip(self._lives, self._states[:, kalman.X].tolist(), strict=True):
-            turned = life.yaw_rad - car_yaw_rad
-            life.yaw_rad = turned if life.headed or bend is None else _along_road(bend, x)
+            turn(life, x, bend, car_yaw_rad)
+
+    def _halt(self, stamp_ns: int) -> None:
+        """Let what seems to stand not slide sideways while nobody sees it: that was the error of its places."""
+        grace_ns = nanoseconds(self._params.life.grace_s)
+        for i, life in enumerate(self._lives):
+            if stamp_ns - life.seen_ns > grace_ns and life.creeps(*self._states[i, kalman.VELOCITY]):
+                self._states[i, kalman.VY] = 0.0
 
     def _predict(self, states: FloatArray, covariances: FloatArray, dt_s: float) -> tuple[FloatArray, FloatArray]:
         """Move objects over ground; what stands hardly swerves or speeds up, so that guard rails do not slip along."""
@@ -276,25 +273,15 @@ class Fusion:
     def _confirm(self, track: int, point: Point, seen: Observations) -> None:
         """Give a track its new life, size and heading, the face that the sensor sees staying in place."""
         life, p = self._lives[track], self._params
-        x, y, vx, vy, _ = self._states[track].tolist()
+        x, y = self._states[track, kalman.PLACE].tolist()
         size, yaw = life.size, life.yaw_rad
         end_on = math.isfinite(point.width) and shows_end(x, y, yaw, size, seen.origin)
         life.confirm(seen, point, p.life, end_on)
-        if Sensor.RADAR in life.sources and _shows_heading(life, x, y, vx, vy) and self._surely_moves(track):
-            life.yaw_rad, life.headed = math.atan2(vy, vx), life.headed + 1
-        elif 0 < life.headed < HEADED_CYCLES:
-            bend = self._motion.bend()
-            life.yaw_rad, life.headed = yaw if bend is None else _along_road(bend, x), 0
+        take_heading(life, self._states[track], self._covariances[track], self._motion.bend())
         if (size, yaw) != (life.size, life.yaw_rad):
             before = near_face(x, y, yaw, size, seen.origin, seen.kind)
             after = near_face(x, y, life.yaw_rad, life.size, seen.origin, seen.kind)
             self._states[track, kalman.PLACE] += (before.x_m - after.x_m, before.y_m - after.y_m)
-
-    def _surely_moves(self, track: int) -> bool:
-        """Return whether the velocity of a track is more than what is not known of it: what stands must not turn."""
-        velocity = self._states[track, kalman.VELOCITY]
-        spread = velocity @ self._covariances[track][kalman.VELOCITY, kalman.VELOCITY] @ velocity
-        return bool((velocity @ velocity) ** 2 > SURE_SIGMAS**2 * spread)
 
     def _begin(self, seen: Observations, point: Point, late_s: float, dark: Spans | None) -> None:
         p = self._params
@@ -337,18 +324,3 @@ class Fusion:
             if life.confirmed
         )  # fmt: skip
         return Objects(self._scene_ns(), tracks)
-
-
-def _along_road(bend: float, x_m: float) -> float:
-    """Return the heading of what stands along the road so far ahead."""
-    return min(max(bend * x_m, -BEND_MAX_RAD), BEND_MAX_RAD)
-
-
-def _shows_heading(life: Life, x: float, y: float, vx: float, vy: float) -> bool:
-    """Return whether a velocity is no mere error of places, which fade as a drift across the line of sight.
-
-    Doppler measures what is along it; of people and cycles, who cross slowly in front of us, that is little.
-    """
-    speed, along = math.hypot(vx, vy), abs(x * vx + y * vy) / max(math.hypot(x, y), 1.0)
-    nimble = life.label in (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST)
-    return speed > HEADING_SPEED_MPS and (nimble or along > DOPPLER_SHARE * speed)
