@@ -54,6 +54,11 @@ def test_the_most_that_the_sensors_allow(label, sources, speed, most):
     assert cap(label, sources, 99, speed) is most
 
 
+def test_what_the_camera_alone_guesses_must_last_longer():
+    assert cap(PERSON, CAMERA, 99, cycles=P.moving_cycles - 1) is Urgency.NONE
+    assert cap(PERSON, CAMERA, 99, cycles=P.moving_cycles) is Urgency.PARTIAL
+
+
 @pytest.mark.parametrize("cycles", range(P.cycles_min))
 def test_nothing_happens_before_the_threat_has_lasted(cycles):
     assert cap(PERSON, BOTH, 99, cycles=cycles) is Urgency.NONE

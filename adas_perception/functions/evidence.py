@@ -12,7 +12,7 @@
 - Nor does anything for what moves inside the camera's field of view, where a detector runs and has not seen it:
   that is the flank of a lorry in the next lane, or oncoming traffic whose place is not known well enough yet.
 - What the camera alone sees is placed by the size of its box, and its speed is a guess: never full braking, partial
-  for people and cycles, nothing for cars, which radar does not miss.
+  for people and cycles that are in the way for ``moving_cycles`` on end, nothing for cars, which radar does not miss.
 - All else may brake fully: its speed comes from Doppler, its place from radar.
 """
 
@@ -80,7 +80,8 @@ class Evidence:
         if cycles < self._p.cycles_min or track.age < self._cycles_needed(track):
             return Urgency.NONE
         if Sensor.RADAR not in track.sources:
-            return Urgency.PARTIAL if track.label in NIMBLE else Urgency.NONE
+            lasting = track.label in NIMBLE and cycles >= self._p.moving_cycles
+            return Urgency.PARTIAL if lasting else Urgency.NONE
         return Urgency.NONE if self.radar_only(track) else Urgency.FULL
 
     def _cycles_needed(self, track: Track) -> int:
