@@ -5,7 +5,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from adas_perception.cli import app
 from adas_perception.models.boxes_data import LabelledPicture, read_coco, write_coco
 from adas_perception.models.boxes_offset import label_offset
 from adas_perception.models.boxes_paste import light_cutouts, with_actors
@@ -33,6 +35,13 @@ def street(folder, offset, count=6, seed=1):
 @pytest.mark.parametrize("offset", [(0, 0), (-1, -1), (2, -1), (0, 3)])
 def test_the_offset_of_all_labels_is_found(tmp_path, offset):
     assert label_offset([street(tmp_path, offset)]) == offset
+
+
+@pytest.mark.parametrize(("offset", "said"), [((-1, -1), True), ((0, 0), False)])
+def test_the_check_says_so(tmp_path, offset, said):
+    write_coco([street(tmp_path, offset)], tmp_path / "labels.json")
+    result = CliRunner().invoke(app, ["dataset", "check", str(tmp_path / "labels.json")])
+    assert result.exit_code == 0 and ("lie -1 pixels aside and -1 down" in result.output) == said
 
 
 def test_without_a_box_to_judge_there_is_no_offset(tmp_path):

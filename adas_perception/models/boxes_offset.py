@@ -17,11 +17,12 @@ from adas_perception.params import ParameterError
 
 REACH_PX = 3  # labels are looked for this far off their edges
 MARGIN_PX = REACH_PX + 1
+CLEAR = 1.05  # colours must step so much more along the shifted borders than along those of the labels
 _SHIFTS = np.arange(-REACH_PX, REACH_PX + 1)
 
 
 def label_offset(pictures: Sequence[LabelledPicture]) -> tuple[float, float]:
-    """Return x and y in whole pixels from the things to their labels; zeros where no box can be judged.
+    """Return x and y in whole pixels from the things to their labels; zeros where nothing speaks for another place.
 
     The labels of all pictures are shifted together until the colour steps most along their borders. Raises
     ParameterError when a picture can't be read.
@@ -36,7 +37,7 @@ def label_offset(pictures: Sequence[LabelledPicture]) -> tuple[float, float]:
             for x1, y1, x2, y2 in boxes[inner & (boxes[:, 2:] > boxes[:, :2]).all(1)]:
                 step[0] += _border(across[y1:y2], x1) + _border(across[y1:y2], x2)
                 step[1] += _border(down[x1:x2], y1) + _border(down[x1:x2], y2)
-    x, y = (-float(_SHIFTS[row.argmax()]) if row.any() else 0.0 for row in step)
+    x, y = (-float(_SHIFTS[row.argmax()]) if row.max() > CLEAR * row[REACH_PX] else 0.0 for row in step)
     return x, y
 
 

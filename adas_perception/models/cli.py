@@ -117,6 +117,7 @@ def check(
     """List every fault of an annotation file and count its boxes; exit status 1 if there is a fault."""
     from collections import Counter
 
+    from adas_perception.models.boxes_offset import label_offset
     from adas_perception.types import ObjectClass
 
     found, issues = _read(labels, pictures, names)
@@ -124,6 +125,9 @@ def check(
     scenes = Counter(p.scene for p in found)
     typer.echo(f"{len(found)} pictures; " + ", ".join(f"{n} {name}" for name, n in boxes.most_common()))
     typer.echo("scenes: " + ", ".join(f"{name} {n}" for name, n in sorted(scenes.items())))
+    x, y = label_offset(found)
+    if x or y:
+        typer.echo(f"the labels lie {x:+g} pixels aside and {y:+g} down from the edges that the pictures show")
     _refuse(issues)
 
 
