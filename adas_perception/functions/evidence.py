@@ -3,6 +3,7 @@
 - Nothing happens for an object that fewer than ``cycles_min`` sensor cycles have confirmed.
 - A standing car must have been confirmed ``standing_cycles`` times: unlike people, cars do not step out from behind
   others, but their hidden parts do appear one after another as we drive past a row of them.
+- Nor when radar and camera agree for fewer cycles than that: what one knew alone then jumps, and seems to move.
 - What moves must have been confirmed ``moving_cycles`` times, people too unless radar and camera agree on them: of
   clutter and the posts of a guard rail three in a row are soon found that could be one thing which crosses the road.
 - What radar alone sees, and has never seen moving, gets no reaction at all, warning included: to a radar a steel
@@ -59,6 +60,7 @@ class Evidence:
     def __init__(self, params: EvidenceParams) -> None:
         self._p = params
         self._moving: dict[int, int] = {}
+        self._agreed: dict[int, int] = {}
         self._detected_ns: int | None = None
         self._watched = False
 
@@ -68,6 +70,7 @@ class Evidence:
         if any(Sensor.CAMERA in t.sources for t in tracks):
             self._detected_ns = stamp_ns
         self._watched = self._detected_ns is not None and 0 <= stamp_ns - self._detected_ns < nanoseconds(p.detector_s)
+        self._agreed = {t.id: self._agreed.get(t.id, 0) + 1 for t in tracks if t.sources == AGREED}
         self._moving = {}
         for t in tracks:
             count = before.get(t.id, 0)
@@ -78,6 +81,8 @@ class Evidence:
     def cap(self, track: Track, cycles: int) -> Urgency:
         """Return the strongest reaction to an object that has been urgent for ``cycles`` sensor cycles."""
         if cycles < self._p.cycles_min or track.age < self._cycles_needed(track):
+            return Urgency.NONE
+        if track.sources == AGREED and self._agreed.get(track.id, 0) < self._p.cycles_min:
             return Urgency.NONE
         if Sensor.RADAR not in track.sources:
             lasting = track.label in NIMBLE and cycles >= self._p.moving_cycles
