@@ -13,13 +13,13 @@ RADAR, CAMERA, BOTH = Sensor.RADAR, Sensor.CAMERA, Sensor.RADAR | Sensor.CAMERA
 CAR, PERSON = ObjectClass.CAR, ObjectClass.PEDESTRIAN
 
 
-def cap(label, sources, age, speed=0.0, seen=20, cycles=20, ahead=20.0, y=-15.0):
+def cap(label, sources, age, speed=0.0, seen=20, cycles=20, ahead=20.0, y=-15.0, ttc_s=1.5):
     """Return the cap for an object beside the camera's view that came towards us for ``seen`` cycles."""
     track = Track(1, ahead, y, -speed, 0.0, label=label, sources=sources, age=age)
     evidence = Evidence(P)
     for k in range(seen):
         evidence.see(k * 50_000_000, [track])
-    return evidence.cap(track, cycles)
+    return evidence.cap(track, cycles, ttc_s)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,17 @@ def test_the_most_that_the_sensors_allow(label, sources, speed, most):
     assert cap(label, sources, 99, speed) is most
 
 
-def test_what_the_camera_alone_guesses_must_last_longer():
-    assert cap(PERSON, CAMERA, 99, cycles=P.moving_cycles - 1) is Urgency.NONE
-    assert cap(PERSON, CAMERA, 99, cycles=P.moving_cycles) is Urgency.PARTIAL
+@pytest.mark.parametrize(
+    ("label", "ttc_s", "needed"),
+    [
+        (PERSON, P.patience_s + 0.01, P.moving_cycles),
+        (PERSON, P.patience_s, P.cycles_min),
+        (CAR, P.patience_s + 0.01, P.cycles_min),
+    ],
+)
+def test_for_people_more_is_waited_for_where_there_is_time(label, ttc_s, needed):
+    assert cap(label, BOTH, 99, cycles=needed - 1, ttc_s=ttc_s) is Urgency.NONE
+    assert cap(label, BOTH, 99, cycles=needed, ttc_s=ttc_s) is Urgency.FULL
 
 
 @pytest.mark.parametrize("cycles", range(P.cycles_min))
@@ -82,7 +90,7 @@ def test_what_rushes_across_the_line_of_sight_of_radar_alone_is_no_moving_object
     for k, (x, y, vx, vy) in enumerate(rail_ghost()):
         track = Track(1, x, y, vx, vy, sources=RADAR, age=6 + k)
         evidence.see(k * 50_000_000, [track])
-        assert evidence.cap(track, 20) is Urgency.NONE
+        assert evidence.cap(track, 20, 1.5) is Urgency.NONE
 
 
 @pytest.mark.parametrize("bearing_deg", [30, 45, 60])
@@ -92,4 +100,4 @@ def test_traffic_that_crosses_outside_the_cameras_view_is_braked_for(bearing_deg
     track = Track(1, x, y, 0.0, -8.0, sources=RADAR, age=20)
     for k in range(P.moving_cycles):
         evidence.see(k * 50_000_000, [track])
-    assert evidence.cap(track, 20) is Urgency.FULL
+    assert evidence.cap(track, 20, 1.5) is Urgency.FULL

@@ -177,7 +177,7 @@ class Aeb:
                 found = min(found, along_lane, key=lambda a: a.urgency)
             if found.urgency:
                 cycles[track.id] = self._cycles.get(track.id, 0) + new_sample
-                cap = self._evidence.cap(track, cycles[track.id])
+                cap = self._evidence.cap(track, cycles[track.id], found.ttc_s)
                 self._radar_only |= cap is Urgency.NONE and self._evidence.radar_only(track)
                 found = found if found.urgency <= cap else replace(found, urgency=cap)
             seen[track.id] = found

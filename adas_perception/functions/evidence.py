@@ -3,7 +3,8 @@
 - Nothing happens for an object that fewer than ``cycles_min`` sensor cycles have confirmed.
 - A standing car must have been confirmed ``standing_cycles`` times: unlike people, cars do not step out from behind
   others, but their hidden parts do appear one after another as we drive past a row of them.
-- Nor when radar and camera agree for fewer cycles than that: what one knew alone then jumps, and seems to move.
+- Nor, where there is time, for people who have been in the way for fewer than ``moving_cycles``: a place known to one
+  sensor alone jumps when the other joins, and seems to move. In the last ``patience_s`` nothing is waited for.
 - What moves must have been confirmed ``moving_cycles`` times, people too unless radar and camera agree on them: of
   clutter and the posts of a guard rail three in a row are soon found that could be one thing which crosses the road.
 - What radar alone sees, and has never seen moving, gets no reaction at all, warning included: to a radar a steel
@@ -13,7 +14,7 @@
 - Nor does anything for what moves inside the camera's field of view, where a detector runs and has not seen it:
   that is the flank of a lorry in the next lane, or oncoming traffic whose place is not known well enough yet.
 - What the camera alone sees is placed by the size of its box, and its speed is a guess: never full braking, partial
-  for people and cycles that are in the way for ``moving_cycles`` on end, nothing for cars, which radar does not miss.
+  for people and cycles, nothing for cars, which radar does not miss.
 - All else may brake fully: its speed comes from Doppler, its place from radar.
 """
 
@@ -47,6 +48,9 @@ class EvidenceParams(Params):
     moving_cycles: int = param(6, "cycles for which it must have been so fast, half as many at twice the speed, and "
                                "that must have confirmed it",
                                low=1, high=20)  # fmt: skip
+    patience_s: float = param(
+        2.0, "time to the collision above which more evidence is waited for", unit="s", low=0.0, high=5.0
+    )
     view_half_rad: float = param(0.45, "half of the camera's field of view", unit="rad", low=0.0, high=1.5)
     view_range_m: float = param(100.0, "the camera sees cars up to here", unit="m", low=0.0, high=200.0)
     detector_s: float = param(
@@ -60,7 +64,6 @@ class Evidence:
     def __init__(self, params: EvidenceParams) -> None:
         self._p = params
         self._moving: dict[int, int] = {}
-        self._agreed: dict[int, int] = {}
         self._detected_ns: int | None = None
         self._watched = False
 
@@ -70,7 +73,6 @@ class Evidence:
         if any(Sensor.CAMERA in t.sources for t in tracks):
             self._detected_ns = stamp_ns
         self._watched = self._detected_ns is not None and 0 <= stamp_ns - self._detected_ns < nanoseconds(p.detector_s)
-        self._agreed = {t.id: self._agreed.get(t.id, 0) + 1 for t in tracks if t.sources == AGREED}
         self._moving = {}
         for t in tracks:
             count = before.get(t.id, 0)
@@ -78,15 +80,14 @@ class Evidence:
             known = count >= p.moving_cycles
             self._moving[t.id] = count + steps if steps or known else 0
 
-    def cap(self, track: Track, cycles: int) -> Urgency:
+    def cap(self, track: Track, cycles: int, ttc_s: float) -> Urgency:
         """Return the strongest reaction to an object that has been urgent for ``cycles`` sensor cycles."""
-        if cycles < self._p.cycles_min or track.age < self._cycles_needed(track):
-            return Urgency.NONE
-        if track.sources == AGREED and self._agreed.get(track.id, 0) < self._p.cycles_min:
+        p = self._p
+        patient = track.label in NIMBLE and ttc_s > p.patience_s
+        if cycles < (p.moving_cycles if patient else p.cycles_min) or track.age < self._cycles_needed(track):
             return Urgency.NONE
         if Sensor.RADAR not in track.sources:
-            lasting = track.label in NIMBLE and cycles >= self._p.moving_cycles
-            return Urgency.PARTIAL if lasting else Urgency.NONE
+            return Urgency.PARTIAL if track.label in NIMBLE else Urgency.NONE
         return Urgency.NONE if self.radar_only(track) else Urgency.FULL
 
     def _cycles_needed(self, track: Track) -> int:
