@@ -111,6 +111,10 @@ class ObjectClass(IntEnum):
     LANE_LINE = 6
 
 
+# Who turns on the spot and steps aside at once.
+NIMBLE = (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST)
+
+
 class Sensor(IntFlag):
     """Which kinds of sensor have confirmed an object."""
 

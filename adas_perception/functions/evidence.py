@@ -26,13 +26,12 @@ from dataclasses import dataclass
 
 from adas_perception.functions.threat import Urgency
 from adas_perception.params import Params, param
-from adas_perception.types import ObjectClass, Sensor, Track, nanoseconds
+from adas_perception.types import NIMBLE, Sensor, Track, nanoseconds
 
 AGREED = Sensor.RADAR | Sensor.CAMERA
 # What radar alone sees move does so along the line of sight with this part of its speed at least: crossing traffic
 # that will meet us has the sine of its bearing, 0.44 at the edge of the camera's view, 0.32 if it is a third as fast.
 DOPPLER_SHARE = 0.25
-NIMBLE = (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 
 from adas_perception.perception import kalman
 from adas_perception.perception.track_life import Life
-from adas_perception.types import FloatArray, ObjectClass, Sensor
+from adas_perception.types import NIMBLE, FloatArray, Sensor
 
 # The heading of slower objects is not read from their velocity.
 HEADING_SPEED_MPS = 2.0
@@ -17,7 +17,6 @@ DOPPLER_SHARE = 0.25
 HEADED_CYCLES = 10
 # The bend says so much at most about the heading of what stands in it.
 BEND_MAX_RAD = 0.6
-NIMBLE = (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST)
 
 
 def turn(life: Life, x_m: float, bend: float | None, car_yaw_rad: float) -> None:

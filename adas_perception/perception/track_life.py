@@ -13,7 +13,7 @@ from adas_perception.perception import kalman
 from adas_perception.perception.agreement import Directions
 from adas_perception.perception.faces import TYPICAL_SIZE, Size, centred
 from adas_perception.perception.measurement import Observations, Point
-from adas_perception.types import FloatArray, ObjectClass, Sensor, Track, nanoseconds, seconds
+from adas_perception.types import NIMBLE, FloatArray, ObjectClass, Sensor, Track, nanoseconds, seconds
 
 # Existence is kept below this, so that a lost object does not linger.
 SCORE_MAX = 0.99
@@ -229,7 +229,7 @@ def _expected_motion(
     """Return the standard deviations of vx, vy and ax."""
     if sigma_mps < p.still_below_mps and abs(speed_mps) < p.still_below_mps:
         return p.still_mps, p.still_mps, STILL_AGILITY * p.accel_mps2
-    if label in (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST):
+    if label in NIMBLE:
         return p.speed_y_mps, p.speed_y_mps, p.accel_mps2
     return p.speed_x_mps, p.speed_y_mps, p.accel_mps2
 
