@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating]
-
 NS_PER_S = 1_000_000_000
 
 
@@ -100,7 +99,7 @@ class DriverInput:
 
 
 class ObjectClass(IntEnum):
-    """Classes of the guide's data set; UNKNOWN takes the place of its background."""
+    """Classes of the guide's data set; UNKNOWN takes the place of its background. NIMBLE is who steps aside at once."""
 
     UNKNOWN = 0
     CAR = 1
@@ -111,7 +110,6 @@ class ObjectClass(IntEnum):
     LANE_LINE = 6
 
 
-# Who turns on the spot and steps aside at once.
 NIMBLE = (ObjectClass.PEDESTRIAN, ObjectClass.CYCLIST)
 
 
