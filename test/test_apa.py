@@ -137,6 +137,17 @@ def test_slots_lie_in_the_odometry_frame():
     assert slot.yaw_rad == 0.5
 
 
+def test_obstacles_of_different_rows_leave_no_slot():
+    near, far = street(7.0, wall=2.3), street(7.0, wall=2.3, gap=2.9)
+    assert pass_by(apa(), [near[0], far[1]], until=30.0).slots == ()
+
+
+def test_a_background_that_cars_stand_before_is_none_of_them():
+    boxes = [(2.0, 6.0, -4.5, -3.6), (8.0, 9.0, -4.5, -3.6), (9.0, 12.0, -3.0, -1.9), (19.0, 30.0, -3.0, -1.9)]
+    (slot,) = pass_by(apa(), boxes, until=27.0).slots
+    assert slot.length_m == pytest.approx(7.0, abs=0.25)
+
+
 def test_a_slot_is_forgotten_farther_on():
     assert pass_by(apa(), street(7.0, wall=2.3), until=45.0).slots == ()
 

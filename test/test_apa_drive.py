@@ -93,6 +93,14 @@ def test_what_the_plan_knows_may_be_approached_closely():
     assert zones(echo(-1.06, 0.0, known=True), cycles=3).zone is Zone.STOP
 
 
+def test_what_the_present_plan_goes_around_may_be_approached_until_the_car_creeps():
+    def zone(x):
+        found = replace(echo(x, 0.0, known=False), planned=True)
+        return zones(found, cycles=3).zone
+
+    assert zone(-1.7) is Zone.APPROACH and zone(-1.1) is Zone.STOP
+
+
 def test_a_new_echo_without_a_place_may_lie_anywhere_on_its_arc():
     at = Pose(-0.93, 0.72, 2.44)
     heard = Heard("rear_left_outer", 0.5, at, NOTHING, 0, False)
@@ -217,6 +225,12 @@ def test_frames_mirror_and_come_back():
 def test_the_pose_of_an_echo_is_that_of_its_moment():
     ego = EgoState(1_000_000_000, speed_mps=8.0, x_m=10.0)
     assert pose_at(ego, 950_000_000).x_m == pytest.approx(9.6)
+
+
+def test_nothing_is_never_near():
+    body = Body.outline(V)
+    assert body.clearance(Pose(0.0, 0.0, 0.0), NOTHING) == math.inf
+    assert body.moved_out(Pose(0.0, 0.0, 0.0), NOTHING, 0.2) is NOTHING
 
 
 def test_clearance_counts_from_the_body():

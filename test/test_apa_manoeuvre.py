@@ -9,7 +9,7 @@ import pytest
 
 from adas_perception.functions.apa.apa import ApaParams
 from adas_perception.functions.apa.geometry import Body, Pose
-from adas_perception.functions.apa.local_map import LocalMap, MapParams
+from adas_perception.functions.apa.local_map import Heard, LocalMap, MapParams
 from adas_perception.functions.apa.manoeuvre import Manoeuvre, ManoeuvreParams, Phase
 from adas_perception.functions.apa.plan import Planner
 from adas_perception.functions.apa.slots import Slot, SlotKind
@@ -102,6 +102,29 @@ def body_at(shapely, pose):
     half = V.width_m / 2.0
     corners = [(V.front_x_m, half), (-V.rear_overhang_m, half), (-V.rear_overhang_m, -half), (V.front_x_m, -half)]
     return shapely.Polygon([(pose.x_m + c * a - s * b, pose.y_m + s * a + c * b) for a, b in corners])
+
+
+def test_the_car_waits_for_what_goes_away_again(street):
+    pose = street.pose
+    c, s = math.cos(pose.yaw_rad), math.sin(pose.yaw_rad)
+    reach = 0.1 + V.rear_overhang_m
+    place = np.array([[pose.x_m - c * reach, pose.y_m - s * reach]])
+    behind = Heard("rear_left", 0.1, pose, place, street.now_ns, True)
+    for _ in range(10):
+        street.manoeuvre.hear({"rear_left": behind})
+        street.step()
+    assert street.manoeuvre.phase is Phase.WAITING and abs(street.car.speed_mps) < 0.1
+    for _ in range(60):
+        street.manoeuvre.hear({"rear_left": None})
+        street.step()
+        if street.manoeuvre.phase is Phase.DRIVING:
+            break
+    assert street.manoeuvre.phase is Phase.DRIVING and street.manoeuvre.plans == 1
+
+
+def test_a_car_that_is_pushed_off_its_path_is_lost(street):
+    street.car.x_m += 2.0
+    assert street.until(Phase.LOST, Phase.DONE, limit_s=0.2) is Phase.LOST
 
 
 def test_what_appears_beside_the_path_changes_nothing(street):
