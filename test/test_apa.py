@@ -137,14 +137,19 @@ def test_slots_lie_in_the_odometry_frame():
     assert slot.yaw_rad == 0.5
 
 
-def test_obstacles_of_different_rows_leave_no_slot():
-    near, far = street(7.0, wall=2.3), street(7.0, wall=2.3, gap=2.9)
-    assert pass_by(apa(), [near[0], far[1]], until=30.0).slots == ()
+def test_an_echo_that_is_no_number_is_no_echo():
+    function = apa()
+    for i in range(20):
+        now = START_NS + nanoseconds(i * CYCLE_S)
+        echoes = Echoes(now, (EchoPoint("front_right_side", 3.3, -2.0, math.nan),))
+        decision = function.step(now, EgoState(now, 3.0, x_m=0.15 * i), DriverInput(now), echoes)
+    assert decision.state.state == "SEARCH" and len(decision.map) == 0
 
 
 def test_a_background_that_cars_stand_before_is_none_of_them():
-    boxes = [(2.0, 6.0, -4.5, -3.6), (8.0, 9.0, -4.5, -3.6), (9.0, 12.0, -3.0, -1.9), (19.0, 30.0, -3.0, -1.9)]
-    (slot,) = pass_by(apa(), boxes, until=27.0).slots
+    hedges = [(0.0, 4.5, -4.5, -3.6), (9.0, 10.5, -4.5, -3.6)]
+    boxes = [*hedges, (10.5, 13.5, -3.0, -1.9), (20.5, 32.0, -3.0, -1.9)]
+    (slot,) = pass_by(apa(), boxes, until=28.0).slots
     assert slot.length_m == pytest.approx(7.0, abs=0.25)
 
 
