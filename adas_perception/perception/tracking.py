@@ -187,9 +187,8 @@ class Fusion:
         def shown_by_box(track: int, point: Point) -> bool:
             life = self._lives[track]
             of_its_class = life.may_be(point.label) if views.shown[track] else life.as_large_as(point.label)
-            reach = gate if known(track) else FIRST_GATE  # a far person is no near one who is small
             return of_its_class and agreed(track, point) and box_reaches(
-                rows[track], covariances[track], views.faces[track], life.box_ratio, seen.origin, point, reach
+                rows[track], covariances[track], views.faces[track], life.box_ratio, seen.origin, point, gate
             )
 
         def agreed(track: int, point: Point) -> bool:
