@@ -1,10 +1,10 @@
 """How strong a reaction of AEB the sensors' evidence for an object allows.
 
 - Nothing happens for an object that fewer than ``cycles_min`` sensor cycles have confirmed.
-- A standing car must have been confirmed ``standing_cycles`` times: unlike people, cars do not step out from behind
-  others, but their hidden parts do appear one after another as we drive past a row of them.
 - Nor, where there is time, for people who have been in the way for fewer than ``moving_cycles``: a place known to one
   sensor alone jumps when the other joins, and seems to move. In the last ``patience_s`` nothing is waited for.
+- A standing car must have been confirmed ``standing_cycles`` times: unlike people, cars do not step out from behind
+  others, but their hidden parts do appear one after another as we drive past a row of them.
 - What moves must have been confirmed ``moving_cycles`` times, people too unless radar and camera agree on them: of
   clutter and the posts of a guard rail three in a row are soon found that could be one thing which crosses the road.
 - What radar alone sees, and has never seen moving, gets no reaction at all, warning included: to a radar a steel

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from adas_perception.perception.faces import Face, Size
-from adas_perception.perception.measurement import Point
+from adas_perception.perception.measurement import Point, variance_along
 from adas_perception.types import Sensor, seconds
 
 # Directions may differ by so many standard deviations of their difference.
@@ -56,5 +56,5 @@ def tolerance(size: Size, yaw_rad: float, point: Point) -> float:
     c, s = math.cos(yaw_rad), math.sin(yaw_rad)
     aside, along = abs(point.ray_x * s - point.ray_y * c), abs(point.ray_x * c + point.ray_y * s)
     shown = (aside * size.length_m + along * size.width_m) / 2.0
-    across2 = point.ray_x**2 * point.yy - 2.0 * point.ray_x * point.ray_y * point.xy + point.ray_y**2 * point.xx
+    across2 = variance_along(point.xx, point.xy, point.yy, -point.ray_y, point.ray_x)
     return shown + AGREE_SIGMAS * math.sqrt(2.0 * across2)

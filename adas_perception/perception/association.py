@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from adas_perception.perception import kalman
 from adas_perception.perception.faces import Face
-from adas_perception.perception.measurement import Observations, Point
+from adas_perception.perception.measurement import Observations, Point, variance_along
 from adas_perception.types import FloatArray
 
 # Among pairs that compete one costs this more whose track the kind of sensor has not known yet: a post of a guard rail
@@ -110,7 +110,7 @@ def guess_reaches(
     xx, xy, yy = covariance[kalman.X, kalman.X], covariance[kalman.X, kalman.Y], covariance[kalman.Y, kalman.Y]
     if xx * yy - xy * xy > GUESS_M2**2:
         return False
-    variance = _along(xx, xy, yy, x / guess, y / guess)
+    variance = variance_along(xx, xy, yy, x / guess, y / guess)
     nearest = guess / (1.0 + math.sqrt(gate * variance) / guess)
     return math.hypot(point.x - origin[0], point.y - origin[1]) > nearest - FACE_M
 
@@ -127,19 +127,19 @@ def box_reaches(
     """
     x, y = state[kalman.X] + face.x_m - origin[0], state[kalman.Y] + face.y_m - origin[1]
     known, guess = max(math.hypot(x, y), 1e-3), math.hypot(point.x - origin[0], point.y - origin[1])
-    along2 = _along(point.xx, point.xy, point.yy, point.ray_x, point.ray_y)
+    along2 = variance_along(point.xx, point.xy, point.yy, point.ray_x, point.ray_y)
     if not math.isnan(ratio) and (1.0 - ratio * guess / known) ** 2 * guess * guess >= gate * along2:
         return False
     if known >= guess:
         return True
     share = known / guess
-    across2 = _along(point.xx, point.xy, point.yy, -point.ray_y, point.ray_x)
+    across2 = variance_along(point.xx, point.xy, point.yy, -point.ray_y, point.ray_x)
     ahead, aside = x * point.ray_x + y * point.ray_y, y * point.ray_x - x * point.ray_y
     xx, xy = covariance[kalman.X, kalman.X] + face.xx, covariance[kalman.X, kalman.Y] + face.xy
     yy = covariance[kalman.Y, kalman.Y] + face.yy
     ray_x, ray_y = point.ray_x, point.ray_y
-    uu = _along(xx, xy, yy, ray_x, ray_y) + share**4 * along2
-    vv = _along(xx, xy, yy, -ray_y, ray_x) + share**2 * across2
+    uu = variance_along(xx, xy, yy, ray_x, ray_y) + share**4 * along2
+    vv = variance_along(xx, xy, yy, -ray_y, ray_x) + share**2 * across2
     uv = ray_x * ray_y * (yy - xx) + (ray_x * ray_x - ray_y * ray_y) * xy
     du, dv = known + (guess - known) * share - ahead, -aside
     return bool(du * du * vv - 2.0 * du * dv * uv + dv * dv * uu < gate * (uu * vv - uv * uv))
@@ -148,11 +148,6 @@ def box_reaches(
 def box_ratio(x_m: float, y_m: float, face: Face, origin: tuple[float, float], point: Point) -> float:
     """Return how far away the seen part of a track is, in distances of the box that shows it."""
     return math.dist((x_m + face.x_m, y_m + face.y_m), origin) / math.dist((point.x, point.y), origin)
-
-
-def _along(xx: float, xy: float, yy: float, ray_x: float, ray_y: float) -> float:
-    """Return the variance along a ray."""
-    return ray_x * ray_x * xx + 2.0 * ray_x * ray_y * xy + ray_y * ray_y * yy
 
 
 def measured(

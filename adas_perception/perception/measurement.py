@@ -141,6 +141,11 @@ def _coverage(camera: CameraModel, range_max_m: float) -> Coverage:
     return Coverage(Mount(camera.x_m, camera.y_m, camera.height_m, camera.yaw_rad), half_fov, 0.0, range_max_m)
 
 
+def variance_along(xx: float, xy: float, yy: float, ray_x: float, ray_y: float) -> float:
+    """Return the variance along a ray."""
+    return ray_x * ray_x * xx + 2.0 * ray_x * ray_y * xy + ray_y * ray_y * yy
+
+
 def _polar(
     x: float, y: float, origin: tuple[float, float], range_sigma: float, bearing_sigma: float
 ) -> tuple[float, float, float, float, float]:
